@@ -1,0 +1,99 @@
+"""``python -m benchmarks [--short] [--json FILE] [--check] [--only NAME]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import imports, memory
+from benchmarks.environment import SDKS, in_child, machine, versions
+from benchmarks.report import lines, table
+
+PARTS: Final = (*SDKS, "imports", "memory")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    rounds: int
+    imports: int
+    runs: int
+    side_runs: int
+    """Of the memory cases other than plain runs."""
+
+
+SHORT: Final = Effort(rounds=25, imports=5, runs=10_000, side_runs=5_000)
+FULL: Final = Effort(rounds=200, imports=21, runs=200_000, side_runs=50_000)
+
+
+def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
+    """Everything in ``parts``, each in fresh processes."""
+    start = time.monotonic()
+    results = {
+        "machine": machine(),
+        "versions": versions(),
+        "contests": [
+            contest
+            for sdk in SDKS
+            if sdk in parts
+            for contest in in_child("benchmarks.contests", [sdk, str(effort.rounds)])
+        ],
+        "imports": imports.measure(effort.imports) if "imports" in parts else None,
+        "memory": [
+            in_child("benchmarks.memory", [case, str(_runs(effort, case))])
+            for case in (memory.CASES if "memory" in parts else ())
+        ],
+    }
+    return {**results, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _runs(effort: Effort, case: str) -> int:
+    return effort.runs if case in ("invoke", "ainvoke", "by_hand") else effort.side_runs
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the table, write the JSON.
+
+    Returns:
+        The exit status: 0, or with ``--check`` 1 when something is far over its budget.
+    """
+    parser = argparse.ArgumentParser("python -m benchmarks", description="What otelbridge costs.")
+    parser.add_argument("--short", action="store_true", help="under a minute, with more noise")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
+    parser.add_argument(
+        "--check", action="store_true", help="fail when a budget is missed by more than a quarter"
+    )
+    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
+    options = parser.parse_args(arguments)
+    results = measure(SHORT if options.short else FULL, (options.only,) if options.only else PARTS)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    all_lines = lines(results)
+    print(table(all_lines))
+    print(f"\n{_conditions(results)}")
+    far_over = [line.what.strip() for line in all_lines if line.far_over]
+    if far_over:
+        print("Far over budget:", "; ".join(far_over))
+    return 1 if options.check and far_over else 0
+
+
+def _conditions(results: dict[str, Any]) -> str:
+    where, packages = results["machine"], results["versions"]
+    return (
+        f"{where['implementation']} {where['python']}, {where['processor']}, {where['cpus']} CPUs; "
+        + ", ".join(f"{name} {version}" for name, version in packages.items())
+        + f"; {results['seconds']} s.\n"
+        "Times are medians for one run of a program, ratios those of rounds' ratios.\n"
+        "langchain: langchain-core alone, against hand-made spans. (bare): against spans with no\n"
+        "attributes. Memory is resident memory; obj: objects that the collector still tracks."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
