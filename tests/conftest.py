@@ -1,0 +1,20 @@
+"""What every test shares: how hard Hypothesis looks.
+
+``HYPOTHESIS_PROFILE`` chooses a profile; without it CI gets ``ci``, and a person ``dev``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no defect of the code under test.
+settings.register_profile(
+    "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# The same examples each time: a submission fails for what it changed, not for its luck.
+settings.register_profile(
+    "ci", settings.get_profile("dev"), max_examples=200, derandomize=True, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))

@@ -1,0 +1,80 @@
+"""Executes the Python snippets of a Markdown file in order, as one program, and checks their output.
+
+    python tests/run_snippets.py [FILE]          (default: README.md)
+
+A ``text`` block that follows a ``python`` block, with at most prose between, is what the snippet must
+print, with the wildcards of ``expected_output``. Later snippets see the names of earlier ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from expected_output import difference
+
+_BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One Python block: where it stands, its code, and what it must print (None: anything)."""
+
+    line: int
+    code: str
+    expected: str | None
+
+
+def snippets(markdown: str) -> Iterator[Snippet]:
+    """The Python blocks of a document, each with the text block that follows it."""
+    blocks = [
+        (match[1], markdown.count("\n", 0, match.start(2)) + 1, match[2])
+        for match in _BLOCK.finditer(markdown)
+    ]
+    for (language, line, code), (following, _, text) in zip(
+        blocks, [*blocks[1:], ("", 0, "")], strict=True
+    ):
+        if language == "python":
+            yield Snippet(line, code, text if following == "text" else None)
+
+
+def main() -> int:
+    """Run the file's snippets; the exit status says whether all ran and printed what they should."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "README.md"
+    found = list(snippets(path.read_text("utf-8")))
+    program = sys.modules["__main__"] = ModuleType("__main__")
+    failed = 0
+    for snippet in found:
+        fault = run(snippet, path, program)
+        failed += bool(fault)
+        print(f"{'FAILED' if fault else 'ok':<6} {path.name}:{snippet.line}")
+        if fault:
+            print(fault)
+    print(f"{len(found) - failed} snippets as written, {failed} failed")
+    return 1 if failed or not found else 0
+
+
+def run(snippet: Snippet, path: Path, program: ModuleType) -> str:
+    """Execute one snippet as a part of ``program``; what is wrong, or an empty text."""
+    # Empty lines before it give tracebacks the document's own line numbers.
+    source = "\n" * (snippet.line - 1) + snippet.code
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            code = compile(source, str(path), "exec", dont_inherit=True)
+            exec(code, program.__dict__)
+        except Exception:
+            return printed.getvalue() + traceback.format_exc()
+    if snippet.expected is None:
+        return ""
+    return difference(snippet.expected, printed.getvalue())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

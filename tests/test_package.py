@@ -1,0 +1,59 @@
+"""The package as its users meet it: what it exports, and what importing it costs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from importlib.metadata import version
+
+import otelbridge
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(otelbridge.__path__, "otelbridge.")
+    if not module.name.endswith("__main__")
+)
+
+
+def run_python(code: str) -> str:
+    """What the code prints in a fresh process."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+
+
+def test_exported_names_exist() -> None:
+    """``__all__`` lists public names, each once, and each can be had."""
+    names = otelbridge.__all__
+    assert len(names) == len(set(names))
+    assert [name for name in names if not hasattr(otelbridge, name)] == []
+    assert [name for name in names if name.startswith("_") and name != "__version__"] == []
+
+
+def test_exported_names_are_documented() -> None:
+    """Every exported class and function says what it is."""
+    exported = {name: getattr(otelbridge, name) for name in otelbridge.__all__}
+    assert [name for name, it in exported.items() if callable(it) and not it.__doc__] == []
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    """The code and its installed metadata agree."""
+    assert otelbridge.__version__ == version("otelbridge")
+
+
+def test_every_module_says_what_it_is() -> None:
+    """Each module can be imported and opens with a docstring."""
+    assert [name for name in MODULES if not importlib.import_module(name).__doc__] == []
+
+
+def test_import_brings_in_neither_the_sdk_nor_what_is_needed_later() -> None:
+    """Importing the core loads no SDK, exporter, tenacity, langchain or rich."""
+    later = ("opentelemetry.sdk", "opentelemetry.exporter", "tenacity", "langchain_core", "rich")
+    loaded = run_python("import otelbridge, sys; print(*sys.modules)").split()
+    assert [name for name in later if name in loaded] == []
