@@ -102,7 +102,9 @@ class CapturedRuns:
         """
         roots = self.as_dicts(volatile=volatile)
         if len(roots) != 1:
-            raise AssertionError(f"expected one root span, found {[root['name'] for root in roots]}")
+            raise AssertionError(
+                f"expected one root span, found {[root['name'] for root in roots]}"
+            )
         return roots[0]
 
     def as_dicts(self, *, volatile: bool = False) -> list[dict[str, Any]]:

@@ -1,0 +1,121 @@
+"""Set-up: one call that decides what is recorded and where it goes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Mapping
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.util.types import AttributeValue
+
+from otelbridge._tracing import Redact
+from otelbridge.export.arguments import Arguments
+from otelbridge.export.handle import Handle
+from otelbridge.export.installation import plan
+
+
+def configure(
+    *,
+    endpoint: str | None = None,
+    protocol: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    insecure: bool | None = None,
+    certificate: str | os.PathLike[str] | None = None,
+    service_name: str | None = None,
+    resource_attributes: Mapping[str, AttributeValue] | None = None,
+    sampler: Sampler | float | None = None,
+    console: bool | None = None,
+    tracer_provider: TracerProvider | None = None,
+    capture_content: bool | None = None,
+    redact: Redact | None = None,
+    denied_keys: Collection[str] | None = None,
+    configurable_keys: Collection[str] | None = None,
+    max_string_bytes: int | None = None,
+    max_event_bytes: int | None = None,
+    max_event_keys: int | None = None,
+    max_depth: int | None = None,
+) -> Handle:
+    """Set up what runs record and where their spans go; call it once, early.
+
+    Every argument goes before the environment variable that says the same; the standard
+    ``OTEL_*`` variables are honoured. Spans go
+
+    1. to ``endpoint``, by OTLP;
+    2. else where OTEL_TRACES_EXPORTER says (otlp, console, none, or several with commas);
+    3. else to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT, by OTLP;
+    4. else nowhere, and one log line says so;
+
+    and with ``console=True`` to the console as well. A tracer provider that the application has
+    installed is used and never replaced; if it has a span processor already, only ``endpoint``
+    and ``console`` add one. An endpoint that cannot be reached costs the program nothing: spans
+    are sent from another thread.
+
+    Called again with the same arguments, or with none, it returns the handle in force. Called
+    with others, it checks them, shuts the handle in force down, and sets up anew.
+
+    Args:
+        endpoint: URL of an OTLP receiver. For HTTP, ``/v1/traces`` is added where it is missing.
+        protocol: "grpc" or "http/protobuf". Default: OTEL_EXPORTER_OTLP_PROTOCOL, else HTTP for
+            port 4318 or a URL with a path, else gRPC.
+        headers: sent with every OTLP request, over those of OTEL_EXPORTER_OTLP_HEADERS.
+        insecure: whether an endpoint without http:// or https:// is plain text.
+        certificate: PEM file of the CA that the receiver's certificate is checked against.
+        service_name: names the program in backends (OTEL_SERVICE_NAME).
+        resource_attributes: describe the program (OTEL_RESOURCE_ATTRIBUTES).
+        sampler: an SDK sampler, or the share of traces to record, from 0 to 1
+            (OTEL_TRACES_SAMPLER).
+        console: print each finished trace to stderr as a tree; False: never.
+        tracer_provider: use this provider and not the global one.
+        capture_content: record inputs and outputs of runs.
+        redact: called as ``redact(key, value)`` for every value that leaves the process; what it
+            returns is recorded.
+        denied_keys: key names whose values are never recorded.
+        configurable_keys: keys of a config's ``configurable`` that may be recorded.
+        max_string_bytes: bytes of one string that are recorded (8 KiB).
+        max_event_bytes: bytes of one custom event that are recorded (64 KiB).
+        max_event_keys: keys of one custom event that are recorded (100).
+        max_depth: levels of nested data that become keys of their own (6).
+
+    Returns:
+        The handle to flush and to undo this with.
+
+    Raises:
+        ConfigurationError: an argument or a variable cannot be used. Nothing has changed then.
+
+    Example:
+        >>> handle = configure(endpoint="http://localhost:4318")  # doctest: +SKIP
+        >>> handle.flush()  # doctest: +SKIP
+        True
+    """
+    return _set_up(Arguments(**locals()))
+
+
+_lock = threading.RLock()
+_current: tuple[Arguments, Handle] | None = None
+
+
+def _set_up(arguments: Arguments) -> Handle:
+    global _current
+    with _lock:
+        if _current is not None and _current[1].is_open:
+            before, handle = _current
+            if arguments in (before, Arguments()):
+                return handle
+        # Everything that may be refused comes before anything is changed.
+        installation = plan(arguments, os.environ)
+        if _current is not None:
+            _current[1].shutdown()
+        handle = installation.install()
+        _current = arguments, handle
+        return handle
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock while this one forks
+    os.register_at_fork(after_in_child=_renew_lock)

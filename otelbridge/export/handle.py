@@ -1,0 +1,72 @@
+"""What ``configure`` returns: flush, shut down, undo."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+
+class Handle:
+    """One set-up in force.
+
+    Safe to use from any thread. As a context manager it shuts down at the end of the block.
+
+    Attributes:
+        outputs: where finished spans go, in words; empty where they go nowhere.
+    """
+
+    def __init__(
+        self, processor: SpanProcessor, outputs: tuple[str, ...], undo: Callable[[], None]
+    ) -> None:
+        self.outputs = outputs
+        self._processor = processor
+        self._undo = undo
+        self._lock = threading.Lock()
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this set-up is still in force."""
+        return self._open
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Send what has ended, and wait for it.
+
+        Args:
+            timeout_s: give up waiting after this many seconds; sending goes on.
+
+        Returns:
+            True when everything is out; False when some of it failed or took too long.
+        """
+        return self._processor.force_flush(int(timeout_s * 1000))
+
+    def shutdown(self) -> None:
+        """Send what has ended, within a few seconds, and undo what ``configure`` did.
+
+        Our outputs leave the tracer provider, and what is recorded is as it was before. A second
+        call does nothing. It is called at exit too.
+        """
+        with self._lock:
+            was_open, self._open = self._open, False
+        if was_open:
+            self._undo()
+
+    def __enter__(self) -> Handle:
+        """Return the handle itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut down."""
+        self.shutdown()
+
+    def __repr__(self) -> str:
+        state = ", ".join(self.outputs or ("no output",)) if self._open else "shut down"
+        return f"<otelbridge.Handle: {state}>"

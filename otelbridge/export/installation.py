@@ -1,0 +1,158 @@
+"""What one set-up changes in the process, and how that is undone."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from dataclasses import dataclass, replace
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
+
+from otelbridge import _tracing
+from otelbridge._bounds import Bounds
+from otelbridge.errors import ConfigurationError
+from otelbridge.export import environment
+from otelbridge.export.arguments import Arguments
+from otelbridge.export.environment import Environ
+from otelbridge.export.handle import Handle
+from otelbridge.export.identity import Identity
+from otelbridge.export.outputs import Output, outputs
+from otelbridge.export.provider import (
+    OwnProvider,
+    Relay,
+    add,
+    foreign_processors,
+    global_provider,
+    remove,
+    takes_processors,
+)
+
+logger = logging.getLogger("otelbridge")
+
+_BOUNDS = {
+    "max_string_bytes": "string",
+    "max_event_bytes": "event",
+    "max_event_keys": "keys",
+    "max_depth": "depth",
+}
+_OF_A_PROVIDER = ("service_name", "resource_attributes", "sampler")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One set-up, worked out and made, but not yet in force.
+
+    Attributes:
+        recording: what runs record.
+        provider: the application's, or ours; None where there is none and none is needed.
+        identity: what a provider of ours is renewed with.
+        outputs: where spans go, in words.
+        processors: what takes them there.
+    """
+
+    recording: _tracing.Recording
+    provider: trace.TracerProvider | None
+    identity: Identity | None
+    outputs: tuple[str, ...]
+    processors: tuple[SpanProcessor, ...]
+
+    def install(self) -> Handle:
+        """Put the set-up in force."""
+        relay = self._relay()
+        relay.targets = self.processors
+        tracing = _tracing.Tracing(self.provider, self.recording)
+        previous = _tracing.set_default(tracing)
+
+        def undo() -> None:
+            atexit.unregister(handle.shutdown)
+            if _tracing.default() is tracing:
+                _tracing.set_default(previous)
+            relay.shutdown()
+            if not isinstance(self.provider, OwnProvider):
+                remove(self.provider, relay)
+
+        handle = Handle(relay, self.outputs, undo)
+        atexit.register(handle.shutdown)
+        return handle
+
+    def _relay(self) -> Relay:
+        if isinstance(self.provider, OwnProvider):
+            if self.identity is not None:
+                self.provider.renew(self.identity)
+            if global_provider() is None:
+                trace.set_tracer_provider(self.provider)
+            return self.provider.relay
+        relay = Relay()
+        if self.processors:
+            add(self.provider, relay)
+        return relay
+
+
+def plan(arguments: Arguments, environ: Environ) -> Installation:
+    """Check everything that a set-up needs, and make its parts.
+
+    Raises:
+        ConfigurationError: an argument or a variable cannot be used.
+    """
+    recording = _recording(arguments, environ)
+    provider = arguments.tracer_provider or global_provider()
+    identity = None
+    if provider is None or isinstance(provider, OwnProvider):
+        identity = Identity.of(arguments, environ)
+        wanted = _outputs(arguments, environ, [])
+        if provider is None and wanted is not None:
+            provider = OwnProvider(identity)
+    else:
+        wanted = _outputs_beside(provider, arguments, environ)
+    return Installation(
+        recording=recording,
+        provider=provider,
+        identity=identity,
+        outputs=tuple(output.where for output in wanted or ()),
+        processors=tuple(output.make() for output in wanted or ()),
+    )
+
+
+def _outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:
+    if environment.flag(environ, "OTEL_SDK_DISABLED"):
+        logger.info("otelbridge sends nothing: OTEL_SDK_DISABLED is true")
+        return None
+    return outputs(arguments, environ, foreign)
+
+
+def _outputs_beside(
+    provider: trace.TracerProvider, arguments: Arguments, environ: Environ
+) -> list[Output] | None:
+    """Return what to add to a provider of the application's."""
+    if unused := [name for name in _OF_A_PROVIDER if name in arguments.given]:
+        logger.warning(
+            "otelbridge.configure leaves %s aside: the application has installed its own tracer "
+            "provider. Set them where it is made",
+            ", ".join(unused),
+        )
+    wanted = _outputs(arguments, environ, foreign_processors(provider))
+    if wanted and not takes_processors(provider):
+        raise ConfigurationError(
+            f"the installed tracer provider ({type(provider).__name__}) takes no span processors: "
+            "leave out endpoint and console, or pass tracer_provider="
+        )
+    return wanted
+
+
+def _recording(arguments: Arguments, environ: Environ) -> _tracing.Recording:
+    rules = _tracing.Recording.from_env(environ)
+    names = ("capture_content", "redact", "denied_keys", "configurable_keys")
+    given = {name: getattr(arguments, name) for name in names if name in arguments.given}
+    return replace(rules, bounds=_bounds(rules.bounds, arguments), **given)
+
+
+def _bounds(bounds: Bounds, arguments: Arguments) -> Bounds:
+    for argument, field in _BOUNDS.items():
+        value = getattr(arguments, argument)
+        if value is not None:
+            try:
+                bounds = replace(bounds, **{field: value})
+            except ConfigurationError as error:
+                raise ConfigurationError(f"configure({argument}={value}): {error}") from error
+    return bounds

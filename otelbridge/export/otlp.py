@@ -1,0 +1,267 @@
+"""Where OTLP goes, by which protocol, and the official exporter for it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from otelbridge.errors import ConfigurationError
+from otelbridge.export import environment
+from otelbridge.export.arguments import PROTOCOLS, Arguments, is_header
+from otelbridge.export.environment import Environ
+
+_GRPC, _HTTP = PROTOCOLS
+_DEFAULTS = {_GRPC: "http://localhost:4317", _HTTP: "http://localhost:4318"}
+_HTTP_PORT = 4318
+_TRACES = "/v1/traces"
+_COMPRESSIONS = ("none", "gzip", "deflate")
+_CURE = 'write it as "http://localhost:4318" or "https://collector.example:4317"'
+
+
+@dataclass(frozen=True)
+class Target:
+    """One OTLP receiver and how to reach it.
+
+    Attributes:
+        url: for HTTP the whole URL of the traces; for gRPC the endpoint.
+        insecure: for gRPC without a scheme; None leaves it to the standard variable.
+        certificate: PEM file of the CA; None leaves it to the standard variables.
+        compression: of gRPC; the HTTP exporter reads the standard variables.
+    """
+
+    url: str
+    protocol: str
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    insecure: bool | None = None
+    certificate: str | None = None
+    compression: str = "none"
+
+    @property
+    def where(self) -> str:
+        """The target in words, without a user and password that the URL may hold."""
+        return f"{_without_user(self.url)} ({self.protocol})"
+
+
+def endpoint_is_set(environ: Environ) -> bool:
+    """Tell whether the environment names an OTLP endpoint for traces."""
+    return environment.text(environ, *_both("ENDPOINT")) is not None
+
+
+def target(arguments: Arguments, environ: Environ, protocol: str | None = None) -> Target:
+    """Work out where OTLP goes.
+
+    Args:
+        arguments: of ``configure``; they go before the environment.
+        environ: the standard variables.
+        protocol: what the name of the exporter says, if anything.
+
+    Raises:
+        ConfigurationError: an argument or variable cannot be used.
+    """
+    chosen = arguments.protocol or protocol or _protocol_variable(environ)
+    url = arguments.endpoint or environment.text(environ, *_both("ENDPOINT"))
+    chosen = chosen or _guess(url)
+    insecure = environment.flag(environ, *_both("INSECURE"))
+    if arguments.endpoint:
+        _check_security(arguments, insecure)
+    scheme = _checked(url or _DEFAULTS[chosen], chosen).scheme
+    environment.number(environ, *_both("TIMEOUT"))  # the exporters read it, but not strictly
+    if arguments.insecure is not None:
+        insecure = arguments.insecure
+    return Target(
+        url=_http_url(arguments, environ) if chosen == _HTTP else url or _DEFAULTS[chosen],
+        protocol=chosen,
+        headers=_headers(arguments, environ),
+        insecure=scheme == "http" if scheme in ("http", "https") else insecure,
+        certificate=_certificate(arguments, environ),
+        compression=environment.choice(environ, *_both("COMPRESSION"), among=_COMPRESSIONS)
+        or "none",
+    )
+
+
+def exporter(target: Target) -> SpanExporter:
+    """Return the official exporter for a target. It connects when it first sends.
+
+    Raises:
+        ConfigurationError: its package is not installed, or it refuses its settings.
+    """
+    try:
+        return _http_exporter(target) if target.protocol == _HTTP else _grpc_exporter(target)
+    except ImportError as error:
+        package = f"opentelemetry-exporter-otlp-proto-{target.protocol.partition('/')[0]}"
+        raise ConfigurationError(
+            f"protocol {target.protocol!r} needs a package that is not installed "
+            f"({error}): pip install {package}"
+        ) from error
+    except Exception as error:
+        raise ConfigurationError(
+            f"the OTLP exporter for {target.url} refuses its settings ({error}): correct the "
+            "OTEL_EXPORTER_OTLP_* variables"
+        ) from error
+
+
+def _http_exporter(target: Target) -> SpanExporter:
+    # Imported when needed, because a program uses one of the two protocols and pays for no other.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(
+        endpoint=target.url, headers=target.headers, certificate_file=target.certificate
+    )
+
+
+def _grpc_exporter(target: Target) -> SpanExporter:
+    import grpc
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    compressions = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
+    credentials: Any = None  # the exporter reads the variables itself
+    if target.certificate:
+        files = (target.certificate, *_client_files(os.environ))
+        credentials = grpc.ssl_channel_credentials(*map(_content, files))
+    return OTLPSpanExporter(
+        endpoint=target.url,
+        headers=target.headers,
+        insecure=target.insecure,
+        credentials=credentials,
+        compression=compressions.get(target.compression, grpc.Compression.NoCompression),
+    )
+
+
+def _both(name: str) -> tuple[str, str]:
+    return f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"
+
+
+def _protocol_variable(environ: Environ) -> str | None:
+    return environment.choice(environ, *_both("PROTOCOL"), among=PROTOCOLS)
+
+
+def _guess(url: str | None) -> str:
+    if url is None:
+        return _GRPC
+    parts = _split(url)
+    is_web = parts.scheme in ("http", "https", "")
+    return _HTTP if is_web and (parts.port == _HTTP_PORT or parts.path.strip("/")) else _GRPC
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL, or the ``host:port`` that gRPC also takes, and look at its port."""
+    try:
+        if not url.isprintable() or " " in url:
+            raise ValueError("it holds white space or control characters")
+        has_scheme = "://" in url or url.startswith(("unix:", "dns:"))
+        parts = urlsplit(url if has_scheme else f"//{url}")
+        _ = parts.port  # raises where it is no number or out of range
+    except ValueError as error:
+        raise ConfigurationError(
+            f"endpoint {_shown(url)} cannot be used ({error}): {_CURE}"
+        ) from error
+    return parts
+
+
+def _checked(url: str, protocol: str) -> SplitResult:
+    parts = _split(url)
+    fits = bool(parts.hostname) if parts.scheme in ("http", "https", "") else True
+    if not fits or (protocol == _HTTP and parts.scheme not in ("http", "https")):
+        raise ConfigurationError(f"endpoint {_shown(url)} cannot be used by {protocol}: {_CURE}")
+    return parts
+
+
+def _check_security(arguments: Arguments, variable: bool | None) -> None:
+    """Refuse an endpoint argument that does not say, or contradicts, whether to use TLS."""
+    url = str(arguments.endpoint)
+    scheme, shown = _split(url).scheme, _shown(url)
+    if not scheme and arguments.insecure is None and variable is None:
+        raise ConfigurationError(
+            f"endpoint {shown} does not say whether to use TLS: write it with http:// (plain) or "
+            "https:// (TLS)"
+        )
+    if scheme in ("http", "https") and arguments.insecure is (scheme == "https"):
+        raise ConfigurationError(
+            f"insecure={arguments.insecure} contradicts endpoint {shown}: leave insecure out"
+        )
+    if scheme == "http" and arguments.certificate is not None:
+        raise ConfigurationError(
+            f"certificate is of no use with endpoint {shown}, which is plain text: write https://"
+        )
+
+
+def _http_url(arguments: Arguments, environ: Environ) -> str:
+    """Return the URL that traces are posted to.
+
+    Only the traces variable is taken as it is (specification, OTLP exporter, "Endpoint URLs for
+    OTLP/HTTP"). Any other endpoint is a base, except one that names the traces path already.
+    """
+    exact = environment.text(environ, _both("ENDPOINT")[0])
+    if exact and not arguments.endpoint:
+        return exact
+    base = arguments.endpoint or environment.text(environ, _both("ENDPOINT")[1]) or _DEFAULTS[_HTTP]
+    parts = urlsplit(base)
+    path = parts.path.rstrip("/")
+    return urlunsplit(parts._replace(path=path if path.endswith(_TRACES) else path + _TRACES))
+
+
+def _headers(arguments: Arguments, environ: Environ) -> dict[str, str]:
+    names = _both("HEADERS")
+    found = environment.pairs(environ, *names)
+    for name, value in found.items():
+        if not is_header(name, value):
+            raise ConfigurationError(
+                f"{' or '.join(names)} cannot be used: header {name!r} is not printable ASCII"
+            )
+    # gRPC refuses upper-case names, and HTTP does not tell them apart.
+    return {name.lower(): value for name, value in {**found, **(arguments.headers or {})}.items()}
+
+
+def _certificate(arguments: Arguments, environ: Environ) -> str | None:
+    """Check every TLS file, and return the CA file of the arguments."""
+    given = None if arguments.certificate is None else os.fspath(arguments.certificate)
+    for path in (given, environment.text(environ, *_both("CERTIFICATE"))):
+        if path is not None:
+            _check_ca(path)
+    for path in _client_files(environ):
+        if path is not None:
+            _content(path)
+    return given
+
+
+def _check_ca(path: str) -> None:
+    try:
+        context = ssl.create_default_context()
+        context.load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
+    except OSError as error:  # ssl.SSLError is one
+        raise _unreadable(path, error) from error
+
+
+def _client_files(environ: Environ) -> tuple[str | None, str | None]:
+    """Return the client's key and certificate files for mutual TLS."""
+    key = environment.text(environ, *_both("CLIENT_KEY"))
+    return key, environment.text(environ, *_both("CLIENT_CERTIFICATE"))
+
+
+def _content(path: str | None) -> bytes | None:
+    try:
+        return None if path is None else Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | None, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the certificate or key file {path!r} cannot be used ({error}): give the path of a PEM "
+        "file that this process may read"
+    )
+
+
+def _shown(url: str) -> str:
+    return repr(_without_user(url))
+
+
+def _without_user(url: str) -> str:
+    before, at, host = url.rpartition("@")
+    return f"{before.partition('//')[0]}//***@{host}" if at else url

@@ -1,0 +1,124 @@
+"""Which outputs a set-up has: the rule of precedence, and how each is made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from otelbridge.errors import ConfigurationError
+from otelbridge.export import environment, otlp
+from otelbridge.export.arguments import PROTOCOLS, Arguments
+from otelbridge.export.console import ConsoleTree
+from otelbridge.export.environment import Environ
+from otelbridge.export.sender import Sender
+
+logger = logging.getLogger("otelbridge")
+
+_VARIABLE = "OTEL_TRACES_EXPORTER"
+_OTLP_NAMES = {"otlp": None, "otlp_proto_grpc": PROTOCOLS[0], "otlp_proto_http": PROTOCOLS[1]}
+_CURE = (
+    "pass console=True to print traces, or endpoint= (or set OTEL_EXPORTER_OTLP_ENDPOINT) "
+    'to send them, for example to "http://localhost:4318"'
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One place that finished spans go to.
+
+    Attributes:
+        where: what a person would call it.
+        make: returns its processor; called once, when everything else is known to be right.
+    """
+
+    where: str
+    make: Callable[[], SpanProcessor]
+
+
+def outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:
+    """Work out the outputs, without making them.
+
+    Args:
+        arguments: of ``configure``.
+        environ: the standard variables.
+        foreign: the span processors that the application's provider has already.
+
+    Returns:
+        The outputs. None: nobody has asked for any, nor for none.
+
+    Raises:
+        ConfigurationError: a name or a setting cannot be used.
+    """
+    names = _names(arguments, environ, foreign)
+    if arguments.console is not None:
+        without = [name for name in names or () if name != "console"]
+        names = [*without, "console"] if arguments.console else without or None
+    if names is None:
+        _say_why(foreign)
+        return None
+    return [_output(name, arguments, environ) for name in names]
+
+
+def _names(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[str] | None:
+    if arguments.endpoint is not None:
+        return ["otlp"]
+    if foreign:
+        return None
+    if (listed := environment.text(environ, _VARIABLE)) is not None:
+        return _listed(listed)
+    return ["otlp"] if otlp.endpoint_is_set(environ) else None
+
+
+def _listed(value: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
+    if "none" in names and len(names) > 1:
+        raise environment.refused(_VARIABLE, value, "none alone, or the exporters without none")
+    return [] if names == ["none"] else names
+
+
+def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
+    if name == "console":
+        return Output("console", ConsoleTree)
+    _check_batches(environ)
+    if name in _OTLP_NAMES:
+        target = otlp.target(arguments, environ, _OTLP_NAMES[name])
+        return Output(target.where, partial(_sender, partial(otlp.exporter, target), target.where))
+    exporter = environment.plugin("opentelemetry_traces_exporter", name)
+    if exporter is None:
+        raise environment.refused(
+            _VARIABLE, name, "otlp, console or none, or install the package that has this exporter"
+        )
+    return Output(name, partial(_sender, exporter, name))
+
+
+def _sender(exporter: Callable[[], SpanExporter], where: str) -> SpanProcessor:
+    return Sender(exporter(), where)
+
+
+def _check_batches(environ: Environ) -> None:
+    """Check the variables of the batch processor, which reads them itself but not strictly."""
+    environment.number(environ, "OTEL_BSP_SCHEDULE_DELAY", whole=True)
+    environment.number(environ, "OTEL_BSP_EXPORT_TIMEOUT", whole=True)
+    queue = environment.number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", whole=True) or 2048
+    batch = environment.number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", whole=True) or 512
+    if batch > queue:
+        raise ConfigurationError(
+            f"OTEL_BSP_MAX_EXPORT_BATCH_SIZE ({batch:g}) is above OTEL_BSP_MAX_QUEUE_SIZE "
+            f"({queue:g}): a batch must fit into the queue"
+        )
+
+
+def _say_why(foreign: list[str]) -> None:
+    if foreign:
+        logger.info(
+            "otelbridge adds no exporter, so that nothing is sent twice: the tracer provider has "
+            "a span processor already (%s). Pass endpoint= to send to a second place",
+            ", ".join(foreign),
+        )
+    else:
+        logger.warning("otelbridge sends nothing: %s", _CURE)
