@@ -33,7 +33,7 @@ format: $(VENV)/.dev ## Put the code into its format
 
 types: $(VENV)/.dev ## mypy (strict) and pyright
 	$(RUN) mypy
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 doctest: $(VENV)/.test ## The examples in docstrings
 	$(RUN) pytest -q --doctest-modules otelbridge
