@@ -207,13 +207,14 @@ class _Collector(SpanProcessor):
         return list(self._open.values())
 
     def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
-        self._open[span.get_span_context().span_id] = span.name
+        if span.context is not None:
+            self._open[span.context.span_id] = span.name
 
     def on_end(self, span: ReadableSpan) -> None:
-        context = span.get_span_context()
-        self._open.pop(context.span_id, None)
-        if context.trace_flags.sampled:
-            self.ended.append(span)
+        if span.context is not None:
+            self._open.pop(span.context.span_id, None)
+            if span.context.trace_flags.sampled:
+                self.ended.append(span)
 
 
 def _as_dict(node: Node, *, volatile: bool) -> dict[str, Any]:

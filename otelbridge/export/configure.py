@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.util.types import AttributeValue
 
+from otelbridge._process import renew_in_child
 from otelbridge._tracing import Redact
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.handle import Handle
@@ -117,5 +118,4 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):  # another thread may hold the lock while this one forks
-    os.register_at_fork(after_in_child=_renew_lock)
+renew_in_child(_renew_lock)  # another thread may have held it

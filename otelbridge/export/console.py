@@ -20,8 +20,8 @@ from otelbridge.export.tree import render
 
 __all__ = ["ConsoleTree", "render"]
 
-_Fact = int | ReadableSpan  # a span started in the trace of that id, or this span ended
-_EVERYTHING = 0  # no valid trace has this id
+_Fact = tuple[int, ReadableSpan | None]  # in this trace this span has ended; None: one has begun
+_EVERYTHING: _Fact = (0, None)  # print what is held; no valid trace has this id
 
 
 @dataclass(slots=True)
@@ -72,12 +72,12 @@ class ConsoleTree(SpanProcessor):
         """Count one more open span in its trace."""
         context = span.get_span_context()
         if context is not None and context.trace_flags.sampled:
-            self._tell(context.trace_id)
+            self._tell((context.trace_id, None))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take the span, and print its trace if it was the last one open."""
         if span.context is not None and span.context.trace_flags.sampled:
-            self._tell(span)
+            self._tell((span.context.trace_id, span))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Return True: what is complete has been printed already."""
@@ -103,23 +103,26 @@ class ConsoleTree(SpanProcessor):
                 self._drawing.release()
 
     def _take(self, fact: _Fact) -> None:
-        if isinstance(fact, ReadableSpan):
-            trace_id = fact.get_span_context().trace_id
-            trace = self._traces.setdefault(trace_id, _Trace())
-            trace.open -= 1
-            trace.ended.append(fact)
-            self._held += 1
-            if trace.open <= 0:
-                self._forget(trace_id)
-            elif self._held > self._max_spans:
-                self._print(next(trace for trace in self._traces.values() if trace.ended))
-        elif fact == _EVERYTHING:
+        trace_id, span = fact
+        if fact is _EVERYTHING:
             while self._traces:
                 self._forget(next(iter(self._traces)))
-        else:
-            self._traces.setdefault(fact, _Trace()).open += 1
+        elif span is None:
+            self._traces.setdefault(trace_id, _Trace()).open += 1
             if len(self._traces) > self._max_traces:
                 self._forget(next(iter(self._traces)))
+        else:
+            self._take_ended(trace_id, span)
+
+    def _take_ended(self, trace_id: int, span: ReadableSpan) -> None:
+        trace = self._traces.setdefault(trace_id, _Trace())
+        trace.open -= 1
+        trace.ended.append(span)
+        self._held += 1
+        if trace.open <= 0:
+            self._forget(trace_id)
+        elif self._held > self._max_spans:
+            self._print(next(trace for trace in self._traces.values() if trace.ended))
 
     def _forget(self, trace_id: int) -> None:
         self._print(self._traces.pop(trace_id))

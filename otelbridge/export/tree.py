@@ -11,6 +11,8 @@ from otelbridge import semconv
 from otelbridge.export.forest import Node, forest, start_of, walk
 from otelbridge.export.terminal import Part, paint
 
+Row = tuple[str, str, Node | Event]  # guide of the line, guide of the lines below it, what to show
+
 _TIME_COLUMN = 9
 _HIDDEN = frozenset(
     {
@@ -58,7 +60,8 @@ def render(
 
 def _rows(roots: Iterable[Node]) -> Iterator[tuple[str, Node | Event]]:
     """Yield each line's guide and what it shows. No recursion: traces may be thousands deep."""
-    todo: list[tuple[str, str, Node | Event]] = [("", "", root) for root in roots][::-1]
+    todo: list[Row] = [("", "", root) for root in roots]
+    todo.reverse()
     while todo:
         guide, below, item = todo.pop()
         yield guide, item
@@ -66,7 +69,7 @@ def _rows(roots: Iterable[Node]) -> Iterator[tuple[str, Node | Event]]:
             continue
         inside: list[Node | Event] = sorted([*_shown_events(item), *item.children], key=_time)
         children = len(item.children)
-        rows: list[tuple[str, str, Node | Event]] = []
+        rows: list[Row] = []
         for entry in inside:
             if isinstance(entry, Node):
                 children -= 1
@@ -98,11 +101,10 @@ def _span_parts(span: ReadableSpan) -> Iterator[Part]:
     if outcome := attributes.get(semconv.RUN_OUTCOME):
         yield "outcome", f"  ({outcome})"
     if _failed(span):
-        told = span.status.description or attributes.get(semconv.ERROR_TYPE) or "error"
-        yield "error", f"  ✗ {told}"
+        yield "error", f"  ✗ {_failure(span)}"
     for arrow, key in (("→", semconv.RUN_INPUT), ("←", semconv.RUN_OUTPUT)):
         if key in attributes:
-            yield "dim", f"  {arrow} {attributes[key]}"
+            yield "dim", f"  {arrow} {attributes[key]!s}"
 
 
 def _event_parts(event: Event) -> Iterator[Part]:
@@ -176,6 +178,15 @@ def _time(item: Node | Event) -> int:
 
 def _failed(span: ReadableSpan) -> bool:
     return span.status.status_code is StatusCode.ERROR
+
+
+def _failure(span: ReadableSpan) -> str:
+    """Return the kind of a span's error and its message, each once."""
+    told = span.status.description or ""
+    kind = str((span.attributes or {}).get(semconv.ERROR_TYPE, ""))
+    if kind in told:
+        return told or "error"
+    return f"{kind}: {told}" if told else kind
 
 
 def _is_exception(event: Event) -> bool:
