@@ -1,21 +1,21 @@
 """The gate: the one way by which a value of the user's reaches a span.
 
 Any Python value in, bounded OTel attributes out, which the OTLP encoder takes. The gate never
-raises and never warns per value; what it cut, it says in ``otelbridge.truncated``. The rules of
-flattening stand in ``_flatten``, those of each type in ``_shapes``.
+raises and never warns per value; what it cut, it says in ``otelbridge.truncated``. The rules and
+the form of that note stand in ``_flatten``, those of each Python type in ``_shapes``.
 
 A gate holds no changing state but "the redactor has failed once": use it from any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from . import semconv
 from ._bounds import Bounds
 from ._exception import message_of, stack_of, tail, type_name
-from ._flatten import ENTRY_BYTES, AttributeValue, Flattener
+from ._flatten import ENTRY_BYTES, AttributeValue, Flattener, Rules, note_of
 from ._json import to_json
 from ._limits import Limits
 from ._redaction import Redactor
@@ -26,20 +26,22 @@ __all__ = ["AttributeValue", "Bounds", "Gate"]
 
 NAME_BYTES: Final = 1024  # of a span's or an event's name
 _RESERVED: Final = 4  # places of a span for the outcome, the error type, the note, and one spare
-_FAST_KEYS: Final = 16  # a mapping up to this size may take the short way
-_FAST_CHARS: Final = 256  # a string up to this length
+
+# The short way takes small flat data of exact builtins only.
+_FAST_KEYS: Final = 16
+_FAST_CHARS: Final = 256
 _FAST_KEY_CHARS: Final = 64
-# What a mapping on the short way can need at most; smaller bounds take the long way.
-_FAST_BYTES: Final = _FAST_KEYS * (_FAST_CHARS + _FAST_KEY_CHARS + 32) + 1024
+_FAST_BYTES: Final = _FAST_KEYS * (_FAST_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
 
 _METADATA: Final = semconv.RUN_METADATA.rstrip(".")
-_CONFIGURABLE: Final = "otelbridge.run.configurable."
-# Which attribute is taken from which key, the first that is there.
+_CONFIGURABLE: Final = "otelbridge.run.configurable"
+# Which attribute is taken from which key: the first that is there.
 _IDENTITIES: Final = (
     (semconv.SESSION_ID, ("session_id", "conversation_id", "thread_id")),
     (semconv.CONVERSATION_ID, ("conversation_id", "thread_id", "session_id")),
     (semconv.USER_ID, ("user_id",)),
 )
+_IDENTITY_KEYS: Final = frozenset(name for _, names in _IDENTITIES for name in names)
 
 
 class Gate:
@@ -49,11 +51,13 @@ class Gate:
         bounds: Our own bounds.
         limits: The SDK's limits, which the gate keeps itself (see ``_limits``).
         redact: Called as ``redact(key, value)`` with each leaf (a string of any length, a number, a
-            boolean or None) that leaves, inside lists, JSON texts, tags and errors too; ``key`` is the
-            attribute's key, dotted on inside JSON. What it returns leaves instead. None hides the
-            value, and so does a failure.
+            boolean or None) that leaves, inside lists, JSON texts, tags and errors too; ``key`` is
+            the attribute's key, dotted on inside JSON, without list positions. What it returns
+            leaves instead. None hides the value, and so does a failure, which is logged once.
         denied_keys: Key names whose value is withheld: a whole attribute key, or its end after a
             dot; case does not matter.
+
+    Names of events and spans, and exception types, are not redacted.
 
     Raises:
         ConfigurationError: ``redact`` or ``denied_keys`` cannot work.
@@ -67,49 +71,67 @@ class Gate:
         redact: Callable[[str, Any], Any] | None = None,
         denied_keys: Collection[str] = (),
     ) -> None:
-        self.bounds = bounds or Bounds()
-        self.limits = limits or Limits()
-        self._redactor = Redactor(redact, denied_keys)
-        event_places = _least(self.bounds.keys, self.limits.event_attributes)
-        lengths = (
-            self.bounds.string,
-            _least(self.bounds.string, self.limits.event_value_length),
-            _least(self.bounds.string, self.limits.span_value_length),
+        self.bounds = bounds = bounds or Bounds()
+        self.limits = limits = limits or Limits()
+        self._redactor = redactor = Redactor(redact, denied_keys)
+        self._event_rules = Rules(
+            redactor, bounds.event, bounds.string, limits.event_value_length, bounds.depth
         )
+        self._span_rules = Rules(
+            redactor, bounds.event, bounds.string, limits.span_value_length, bounds.depth
+        )
+        roomy = not redactor.active and bounds.event >= _FAST_BYTES and bounds.depth > 0
         self._fast = (
-            not self._redactor.active
-            and self.bounds.event >= _FAST_BYTES
-            and event_places >= _FAST_KEYS
-            and min(lengths) >= _FAST_CHARS
-            and self.bounds.depth > 0
+            roomy
+            and _least(bounds.string, limits.event_value_length) >= _FAST_CHARS
+            and _least(bounds.keys, limits.event_attributes) >= _FAST_KEYS
+        )
+        self._fast_start = (
+            roomy
+            and _least(bounds.string, limits.span_value_length) >= _FAST_CHARS
+            and _least(bounds.keys, limits.span_attributes) >= _FAST_KEYS * 4
         )
 
     def name(self, value: object, default: str = "unnamed") -> str:
         """Return a name for a span or an event: never empty, at most 1 KiB."""
-        return self._name(value, default)[0]
+        return _name(value, default)[0]
 
     def text(self, key: str, value: object) -> str:
-        """Return a string for a span, such as a status text; ``key`` is told to the redactor."""
-        return self._bounded(key, value, self.limits.span_value_length)
+        """Return a string for a span, such as a status text; ``key`` is told to the redactor.
+
+        Text stays as it is, everything else becomes compact JSON. What is cut ends in "…".
+        """
+        room, chars = self.bounds.string, self.limits.span_value_length
+        try:
+            shape = read(value)
+            if isinstance(shape, Many) and not self._redactor.denies(key):
+                return to_json(shape, _least(room, chars), key=key, redactor=self._redactor)[0]
+            leaf = None if isinstance(shape, Many) else shape
+            return clean(scalar_text(self._redactor(key, leaf))[0], room, chars)[0]
+        except Exception:
+            return ""
 
     def content(self, key: str, value: object) -> str:
-        """Return a run's input or output: text as it is, everything else as compact JSON."""
-        return self._bounded(key, value, self.limits.span_value_length)
+        """Return a run's input or output, by the rules of `text`."""
+        return self.text(key, value)
 
     def event(self, name: object, data: Any) -> tuple[str, dict[str, AttributeValue], int]:
         """Return the event's name, its attributes and roughly the bytes it takes."""
         if self._fast and type(name) is str and 0 < len(name) <= _FAST_CHARS and name.isascii():
-            size = len(name)
+            found: dict[str, AttributeValue] = {}
             if type(data) is dict:
-                plain = _plain(semconv.DATA_PREFIX, data)
-                if plain is not None:
-                    return name, plain[0], size + plain[1]
+                size = _flat(semconv.DATA_PREFIX, data, found)
+                if size:
+                    return name, found, len(name) + size
             elif _is_plain(data):
-                return name, {semconv.DATA: data}, size + ENTRY_BYTES + 4 + _size(data)
+                size = len(data) if type(data) is str else ENTRY_BYTES
+                return name, {semconv.DATA: data}, len(name) + size
+        shown = "unnamed"
         try:
-            return self._event(name, data)
-        except Exception:  # the last resort, so that no value of any kind can be the one that raises
-            return "unnamed", {semconv.TRUNCATED: ("+1 dropped",)}, 64
+            shown, was_cut = _name(name, shown)
+            return self._event(shown, was_cut, data)
+        except Exception:  # the last resort, such as a stack with no room for another call
+            return shown, {semconv.TRUNCATED: ("+1 dropped",)}, 64
 
     def start(
         self,
@@ -129,8 +151,13 @@ class Gate:
         """
         found = dict(attrs)
         if tags or metadata or configurable:
+            if self._fast_start:
+                added = _flat_start(tags, metadata, configurable)
+                if added is not None:
+                    found.update(added)
+                    return found
             try:
-                self._start(found, tags, metadata or {}, configurable or {})
+                self._start(found, tags, metadata, configurable)
             except Exception:
                 found[semconv.TRUNCATED] = ("+1 dropped",)
         limit = self.limits.span_attributes
@@ -140,79 +167,44 @@ class Gate:
 
     def exception(self, error: BaseException) -> dict[str, AttributeValue]:
         """Return the attributes of an exception event."""
-        limit = self.limits.event_attributes
-        found: dict[str, AttributeValue] = {semconv.EXCEPTION_TYPE: type_name(type(error))}
+        found: dict[str, AttributeValue] = {}
+        cut: list[str] = []
         try:
-            cut = self._exception(found, error)
+            self._exception(found, cut, error)
         except Exception:
-            cut = [semconv.EXCEPTION_STACKTRACE]
-        found[semconv.EXCEPTION_ESCAPED] = "False"
+            cut.append(semconv.EXCEPTION)
+        limit = self.limits.event_attributes
         places = len(found) if limit is None else limit - bool(cut)
-        while found and len(found) > places:
+        while len(found) > max(places, 0):
             found.popitem()
         if cut and limit != 0:
-            found[semconv.TRUNCATED] = tuple(cut)
+            found[semconv.TRUNCATED] = note_of(cut, 0, self.limits.event_value_length)
         return found
 
-    def _name(self, value: object, default: str) -> tuple[str, bool]:
-        if type(value) is str and value.isascii() and 0 < len(value) <= _FAST_CHARS:
-            return value, False
-        shape = "" if value is None else read(value)
-        if isinstance(shape, Many):
-            text, was_cut = to_json(shape, NAME_BYTES)
-        else:
-            text, was_cut = clean(scalar_text(shape)[0], NAME_BYTES)
-        return text or default, was_cut
-
-    def _bounded(self, key: str, value: object, chars: int | None) -> str:
-        room = self.bounds.string
-        try:
-            shape = read(value)
-            if isinstance(shape, Many):
-                return to_json(shape, _least(room, chars), key=key, redactor=self._redactor)[0]
-            if self._redactor.active:
-                shape = self._redactor(key, shape)
-            return clean(scalar_text(shape)[0], room, chars)[0]
-        except Exception:
-            return ""
-
-    def _event(self, name: object, data: Any) -> tuple[str, dict[str, AttributeValue], int]:
-        shown, was_cut = self._name(name, "unnamed")
+    def _event(
+        self, name: str, name_cut: bool, data: object
+    ) -> tuple[str, dict[str, AttributeValue], int]:
         limit = self.limits.event_attributes
         if limit == 0:
-            return shown, {}, utf8_len(shown)
+            return name, {}, utf8_len(name)
         shape = read(data)
-        flat = Flattener(
-            self._redactor,
-            places=_least(self.bounds.keys, limit) if isinstance(shape, Fields) else 1,
-            room=self.bounds.event,
-            string=self.bounds.string,
-            chars=self.limits.event_value_length,
-            depth=self.bounds.depth,
-        )
-        if was_cut:
+        places = _least(self.bounds.keys, limit) if isinstance(shape, Fields) else 1
+        flat = Flattener(self._event_rules, places)
+        if name_cut:
             flat.note("name")
         flat.add(semconv.DATA, shape)
-        size = utf8_len(shown) + self.bounds.event - flat.left
-        return shown, flat.finish(limit), size
+        return name, flat.finish(limit), utf8_len(name) + flat.size()
 
     def _start(
         self,
         found: dict[str, AttributeValue],
         tags: Sequence[str],
-        metadata: Mapping[str, Any],
-        configurable: Mapping[str, Any],
+        metadata: Mapping[str, Any] | None,
+        configurable: Mapping[str, Any] | None,
     ) -> None:
         limit = self.limits.span_attributes
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
-        flat = Flattener(
-            self._redactor,
-            places=max(min(self.bounds.keys, free), 0),
-            room=self.bounds.event,
-            string=self.bounds.string,
-            chars=self.limits.span_value_length,
-            depth=self.bounds.depth,
-        )
+        flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
         for key, value in self._identities(metadata, configurable):
             flat.add(key, value)
         if tags:
@@ -221,66 +213,122 @@ class Gate:
             flat.add(_METADATA, metadata)
         found.update(flat.finish(None))
 
-    def _identities(
-        self, metadata: Mapping[str, Any], configurable: Mapping[str, Any]
-    ) -> list[tuple[str, object]]:
-        found: list[tuple[str, object]] = []
+    def _identities(self, metadata: Any, configurable: Any) -> Iterator[tuple[str, str]]:
+        """Yield who the run is for; what is hidden under its own key is hidden here too."""
         for attribute, names in _IDENTITIES:
-            for prefix, source in ((_METADATA + ".", metadata), (_CONFIGURABLE, configurable)):
-                name = next((name for name in names if source.get(name) is not None), None)
+            for prefix, source in ((_METADATA, metadata), (_CONFIGURABLE, configurable)):
+                name, value = _first_of(source, names)
                 if name is None:
                     continue
-                # Hidden under the name that the user knows it by is hidden here too.
-                if not self._redactor.denies(prefix + name):
-                    found.append((attribute, source[name]))
+                key = f"{prefix}.{name}"
+                if not self._redactor.denies(key):
+                    yield attribute, self.text(key, value)
                 break
-        return found
 
-    def _exception(self, found: dict[str, AttributeValue], error: BaseException) -> list[str]:
-        chars = self.limits.event_value_length
-        room = self.bounds.string
-        message, cut_message = clean(message_of(error, self._redactor), room, chars)
-        found[semconv.EXCEPTION_MESSAGE] = message
-        stack, cut_stack = stack_of(error, self._redactor, room)
+    def _exception(
+        self, found: dict[str, AttributeValue], cut: list[str], error: BaseException
+    ) -> None:
+        room, chars = self.bounds.string, self.limits.event_value_length
+        stack, stack_cut = stack_of(error, self._redactor, room)
         if chars is not None and len(stack) > chars:
-            stack, cut_stack = tail(stack, chars)[0], True
-        found[semconv.EXCEPTION_STACKTRACE] = stack
-        cut = [semconv.EXCEPTION_MESSAGE] if cut_message else []
-        return [*cut, semconv.EXCEPTION_STACKTRACE] if cut_stack else cut
+            stack, stack_cut = tail(stack, chars)[0], True
+        for key, text, was_cut in (
+            (semconv.EXCEPTION_TYPE, type_name(type(error)), False),
+            (semconv.EXCEPTION_MESSAGE, message_of(error, self._redactor), False),
+            (semconv.EXCEPTION_STACKTRACE, stack, stack_cut),
+            (semconv.EXCEPTION_ESCAPED, "False", False),
+        ):
+            found[key], cut_here = clean(text, room, chars)
+            if was_cut or cut_here:
+                cut.append(key)
 
 
 def _least(bound: int, limit: int | None) -> int:
     return bound if limit is None or bound < limit else limit
 
 
-def _plain(prefix: str, data: dict[Any, Any]) -> tuple[dict[str, AttributeValue], int] | None:
-    """The short way: a small flat dict of exact builtins, or None where it is anything else."""
-    if not data or len(data) > _FAST_KEYS:
-        return None
-    found: dict[str, AttributeValue] = {}
+def _name(value: object, default: str) -> tuple[str, bool]:
+    """Return a name, and whether it was cut."""
+    if type(value) is str and 0 < len(value) <= _FAST_CHARS and value.isascii():
+        return value, False
+    shape = default if value is None else read(value)
+    if isinstance(shape, Many):
+        return to_json(shape, NAME_BYTES)
+    text, was_cut = clean(scalar_text(shape)[0], NAME_BYTES)
+    return text or default, was_cut
+
+
+def _first_of(source: Any, names: Sequence[str]) -> tuple[str | None, Any]:
+    """Return the first of the names that has a value in the mapping, and the value."""
+    for name in names:
+        try:
+            value = source.get(name)
+        except Exception:
+            return None, None
+        if value is not None:
+            return name, value
+    return None, None
+
+
+def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
+    """Fill ``found`` from a small flat dict of exact builtins; return its size, 0 for all else."""
+    if len(data) > _FAST_KEYS:
+        return 0
     size = 0
     try:
         for key, value in data.items():
-            if type(key) is not str or not key or len(key) > _FAST_KEY_CHARS or not key.isascii():
-                return None
+            if type(key) is not str or not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
+                return 0
             kind = type(value)
             if kind is str:
                 if len(value) > _FAST_CHARS or not value.isascii():
-                    return None
+                    return 0
                 size += len(value)
             elif kind is int:
                 if not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-                    return None
+                    return 0
             elif kind is float:
                 if value - value != 0.0:  # NaN and the infinities
-                    return None
+                    return 0
             elif kind is not bool:
-                return None
+                return 0
             found[prefix + key] = value
             size += len(key) + ENTRY_BYTES
     except RuntimeError:  # another thread is changing it
+        return 0
+    return size
+
+
+def _flat_start(tags: Any, metadata: Any, configurable: Any) -> dict[str, AttributeValue] | None:
+    """Return the start attributes of small flat metadata and tags; None for all else."""
+    found: dict[str, AttributeValue] = {}
+    if tags:
+        kind = type(tags)
+        if (kind is not list and kind is not tuple) or len(tags) > _FAST_KEYS:
+            return None
+        if not all(type(tag) is str and _is_plain(tag) for tag in tags):
+            return None
+        found[semconv.RUN_TAGS] = tuple(tags)
+    if metadata and (type(metadata) is not dict or not _flat(_METADATA + ".", metadata, found)):
         return None
-    return found, size
+    if configurable and type(configurable) is not dict:
+        return None
+    for source in (metadata, configurable):
+        if source and not _IDENTITY_KEYS.isdisjoint(source):
+            return found if _flat_identities(metadata, configurable, found) else None
+    return found
+
+
+def _flat_identities(metadata: Any, configurable: Any, found: dict[str, AttributeValue]) -> bool:
+    for attribute, names in _IDENTITIES:
+        value = _first_of(metadata, names)[1]
+        if value is None:
+            value = _first_of(configurable, names)[1]
+        if value is not None:
+            if not _is_plain(value):
+                return False
+            found[attribute] = scalar_text(value)[0]
+    return True
 
 
 def _is_plain(value: Any) -> bool:
@@ -292,7 +340,3 @@ def _is_plain(value: Any) -> bool:
     if kind is float:
         return bool(value - value == 0.0)
     return kind is bool
-
-
-def _size(value: Any) -> int:
-    return len(value) if type(value) is str else 0

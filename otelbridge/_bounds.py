@@ -11,7 +11,7 @@ from .errors import ConfigurationError
 
 _KIB: Final = 1024
 
-# field: (variable, smallest value that works). Below 1 KiB an event could not even say what it lost.
+# field: (variable, smallest value that works). Below 1 KiB an event could not say what it lost.
 _FIELDS: Final = {
     "string": ("OTELBRIDGE_MAX_STRING_BYTES", 1),
     "event": ("OTELBRIDGE_MAX_EVENT_BYTES", _KIB),

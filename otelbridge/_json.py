@@ -1,32 +1,43 @@
 """Any value as compact JSON that is always valid and never larger than it may be.
 
 Written by hand because the standard encoder must first be given the whole value in memory, and
-raises on cycles, odd keys and unknown objects. Where room runs out, the open lists and objects are
-closed and say how many entries are missing.
+raises on cycles, odd keys and unknown objects; it is used for small values that need none of this.
+Where room runs out, the open lists and objects are closed and say how many entries are missing.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Final
+import math
+from collections.abc import Container
+from typing import Any, Final
 
 from ._redaction import REDACTED, Redactor
-from ._shapes import Fields, Items, Many, Shape, read, text_of
-from ._text import ELLIPSIS, Scalar, clean, float_text, is_native, scalar_text, utf8_len
+from ._shapes import Fields, Many, Shape, read, text_of
+from ._text import ELLIPSIS, Scalar, clean, is_native, scalar_text, utf8_len
 
 CYCLE: Final = "[cycle]"
-MAX_DEPTH: Final = 32
+EMPTY_KEY: Final = "(empty)"
+KEY_BYTES: Final = 256  # of one key; longer ones are cut
+MAX_DEPTH: Final = 32  # levels inside one text
+NO_REDACTION: Final = Redactor()
 
-_quote: Final = json.JSONEncoder(ensure_ascii=False).encode
-_ELLIPSIS: Final = _quote(ELLIPSIS)
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+_SHORT: Final = ('"…"', '""', "")  # what is left of a value for which there is no room
 _TAIL: Final = 48  # kept for each open container: its end, and the word on what is missing
 _LEAST: Final = 8  # a shorter rest is not worth an entry
-_KEY_BYTES: Final = 256
-_NO_REDACTION: Final = Redactor()
+_KEY_CHARS: Final = 10_000  # of a longer key the middle is left out before it is looked at
 
 
 def to_json(
-    value: object, room: int, *, key: str = "", redactor: Redactor = _NO_REDACTION
+    value: object,
+    room: int,
+    *,
+    key: str = "",
+    redactor: Redactor = NO_REDACTION,
+    parents: tuple[int, ...] = (),
 ) -> tuple[str, bool]:
     """Return the JSON text, at most ``room`` bytes, and whether anything was cut.
 
@@ -34,33 +45,100 @@ def to_json(
         value: Anything; a container, mostly.
         room: Bytes of the result. Under 80 it may hold no more than an ellipsis.
         key: The attribute key it goes under; keys inside it are dotted on for the redactor.
-        redactor: What is asked for each leaf.
+        redactor: What is asked for each key and leaf.
+        parents: Ids of the containers around the value, to know a cycle by.
     """
+    shape = read(value)
+    if not redactor.active and isinstance(shape, Many):
+        text = _short_way(shape, room)
+        if text is not None:
+            return text, False
     if room < _TAIL + _LEAST * 4:
-        return next(text for text in (_ELLIPSIS, '""', "") if utf8_len(text) <= room), True
-    writer = _Writer(room, redactor)
-    writer.write(read(value), key, ())
+        return next(text for text in _SHORT if utf8_len(text) <= room), True
+    writer = _Writer(room, redactor, len(parents) + MAX_DEPTH)
+    writer.write(shape, key, parents)
     return "".join(writer.parts), writer.cut
+
+
+def key_text(key: object) -> str:
+    """Return a mapping's key as text: JSON's words for leaves, JSON for everything else."""
+    shape = read(key)
+    text = to_json(shape, KEY_BYTES)[0] if isinstance(shape, Many) else scalar_text(shape)[0]
+    if len(text) > _KEY_CHARS:
+        half = _KEY_CHARS // 2  # the end stays, for the denylist
+        return f"{text[:half]}{ELLIPSIS}{text[-half:]}"
+    return text or EMPTY_KEY
+
+
+def unique(key: str, taken: Container[str]) -> str:
+    """Return the key, with ``#2``, ``#3``, ... behind it where it is taken."""
+    if key not in taken:
+        return key
+    number = 2
+    while f"{key}#{number}" in taken:
+        number += 1
+    return f"{key}#{number}"
+
+
+def _short_way(shape: Many, room: int) -> str | None:
+    """Encode a small value of exact builtins by the standard encoder; None for any other."""
+    value: Any = shape.source
+    try:
+        if _simple(value, room, MAX_DEPTH) < 0 or shape.beyond(len(value), 0) > 0:
+            return None
+        text = _encode(value)
+        return text if len(text.encode()) <= room else None
+    except Exception:  # a lone surrogate; changed by another thread meanwhile
+        return None
+
+
+def _simple(value: Any, room: int, depth: int) -> int:
+    """Return the room that is left behind a value, or -1 where it is not a simple one."""
+    kind = type(value)
+    if kind is str:
+        return room - len(value)
+    if kind is int:
+        return room - 1 if is_native(value) else -1
+    if kind is float:
+        return room - 1 if math.isfinite(value) else -1
+    if kind is bool or value is None:
+        return room - 4
+    if depth and kind is dict and len(value) * 5 <= room:
+        for key, entry in list(value.items()):
+            if type(key) is not str or not 0 < len(key) <= KEY_BYTES // 4:
+                return -1
+            room = _simple(entry, room - len(key), depth - 1)
+            if room < 0:
+                return -1
+        return room - 2
+    if depth and (kind is list or kind is tuple) and len(value) * 2 <= room:
+        for entry in value:
+            room = _simple(entry, room, depth - 1)
+            if room < 0:
+                return -1
+        return room - 2
+    return -1
 
 
 class _Writer:
     """One JSON text being written into ``parts`` while ``left`` bytes last."""
 
-    __slots__ = ("_redactor", "cut", "left", "parts")
+    __slots__ = ("_max_depth", "_redactor", "cut", "left", "parts")
 
-    def __init__(self, room: int, redactor: Redactor) -> None:
+    def __init__(self, room: int, redactor: Redactor, max_depth: int) -> None:
         self.parts: list[str] = []
         self.left = room
         self.cut = False
         self._redactor = redactor
+        self._max_depth = max_depth
 
     def write(self, shape: Shape, key: str, parents: tuple[int, ...]) -> bool:
-        """Write one value; False where it has no room (then nothing was written)."""
+        """Write one value; False where it has no room."""
         if not isinstance(shape, Many):
             return self._leaf(self._redactor(key, shape) if self._redactor.active else shape)
         if id(shape.source) in parents:
             return self._leaf(CYCLE)
-        if len(parents) >= MAX_DEPTH:
+        if len(parents) >= self._max_depth:
             self.cut = True
             return self._leaf(ELLIPSIS)
         if self.left < _TAIL + _LEAST:
@@ -68,67 +146,71 @@ class _Writer:
         return self._container(shape, key, (*parents, id(shape.source)))
 
     def _container(self, shape: Many, key: str, parents: tuple[int, ...]) -> bool:
-        limit = self.left // 2 + 1  # an entry takes two bytes at least
-        taken = shape.take(limit)
+        taken = shape.take(self.left // 2 + 1)  # an entry takes two bytes at least
         if shape.broken and not taken:
             return self.write(text_of(shape.source), key, parents)
         keyed = isinstance(shape, Fields)
         self.left -= _TAIL
-        self.parts.append("{" if keyed else "[")
+        self._put("{" if keyed else "[")
+        names: set[str] = set()
         written = 0
         for entry in taken:
-            mark = len(self.parts)
-            before = self.left
-            fits = self._pair(entry, key, parents, written) if keyed else self._item(
-                entry, key, parents, written
-            )
-            if not fits:
+            mark, left = len(self.parts), self.left
+            if not self._entry(entry, key, parents, names if keyed else None, written):
                 del self.parts[mark:]
-                self.left = before
+                self.left = left
                 break
             written += 1
-        self._close(keyed, written, shape.beyond(written, len(taken)))
+        self.left += _TAIL
+        self._missing(shape.beyond(written, len(taken)), names if keyed else None, written)
+        self._put("}" if keyed else "]")
         return True
 
-    def _close(self, keyed: bool, written: int, missing: int) -> None:
-        if missing > 0:
-            self.cut = True
-            comma = "," if written else ""
-            told = _quote(f"{ELLIPSIS} {min(missing, 10**12)} more")
-            self.parts.append(comma + told + (":null" if keyed else ""))
-        self.parts.append("}" if keyed else "]")
-        self.left += _TAIL - 2
-
-    def _item(self, entry: object, key: str, parents: tuple[int, ...], written: int) -> bool:
+    def _entry(
+        self,
+        entry: Any,
+        key: str,
+        parents: tuple[int, ...],
+        names: set[str] | None,
+        written: int,
+    ) -> bool:
         if self.left < _LEAST:
             return False
         if written:
             self._put(",")
+        if names is not None:
+            return self._pair(entry[0], entry[1], key, parents, names)
         return self.write(read(entry), key, parents)
 
     def _pair(
-        self, entry: tuple[object, object], key: str, parents: tuple[int, ...], written: int
+        self, name: object, value: object, key: str, parents: tuple[int, ...], names: set[str]
     ) -> bool:
-        name = key_text(entry[0])
-        shown, was_cut = clean(name, _KEY_BYTES)
-        label = ("," if written else "") + _quote(shown) + ":"
+        whole = key_text(name)
+        shown, was_cut = clean(whole, KEY_BYTES)
+        shown = unique(shown, names)
+        label = _encode(shown) + ":"
         if self.left < utf8_len(label) + _LEAST:
             return False
+        names.add(shown)
         self._put(label)
         self.cut = self.cut or was_cut
         if self._redactor.active:
-            if self._redactor.denies(f"{key}.{name}"):
+            if self._redactor.denies(f"{key}.{whole}"):
                 return self._leaf(REDACTED)
             key = f"{key}.{shown}"
-        return self.write(read(entry[1]), key, parents)
+        return self.write(read(value), key, parents)
+
+    def _missing(self, count: int, names: set[str] | None, written: int) -> None:
+        if count <= 0:
+            return
+        self.cut = True
+        words = f"{ELLIPSIS} {min(count, 10**12)} more"
+        end = "" if names is None else ":null"
+        self._put(("," if written else "") + _encode(unique(words, names or ())) + end)
 
     def _leaf(self, value: Scalar) -> bool:
-        if type(value) is str:
-            return self._string(value)
-        if isinstance(value, float) and float_text(value)[-1] in "Ny":
-            return self._string(float_text(value))
         text, was_cut = scalar_text(value)
-        if isinstance(value, int) and not isinstance(value, bool) and not is_native(value):
+        if type(value) is str or not _is_literal(value):
             self.cut = self.cut or was_cut
             return self._string(text)
         if len(text) > self.left:
@@ -137,13 +219,14 @@ class _Writer:
         return True
 
     def _string(self, value: str) -> bool:
-        room = self.left - 2
-        text, was_cut = clean(value, room)
-        quoted = _quote(text)
+        text, was_cut = clean(value, self.left - 2)
+        quoted = _encode(text)
         excess = utf8_len(quoted) - self.left
-        if excess > 0:  # escapes made it longer: a byte less of text is at least a byte less of JSON
+        if (
+            excess > 0
+        ):  # escapes made it longer: a byte less of text is at least a byte less of JSON
             text, was_cut = clean(value, max(utf8_len(text) - excess, 0))[0], True
-            quoted = _quote(text)
+            quoted = _encode(text)
         self.cut = self.cut or was_cut
         self._put(quoted)
         return True
@@ -153,11 +236,8 @@ class _Writer:
         self.left -= utf8_len(text)
 
 
-def key_text(key: object) -> str:
-    """Return a mapping's key as text, of any length: JSON's words for leaves, JSON for the rest."""
-    if type(key) is str:
-        return key or "(empty)"
-    shape = read(key)
-    if isinstance(shape, (Fields, Items)):
-        return to_json(shape, _KEY_BYTES)[0]
-    return scalar_text(shape)[0] or "(empty)"
+def _is_literal(value: Scalar) -> bool:
+    """Tell whether JSON, and those who read it, have a form for what is no string."""
+    if isinstance(value, int):
+        return is_native(value)
+    return value is None or (isinstance(value, float) and math.isfinite(value))

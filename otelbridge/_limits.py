@@ -84,7 +84,9 @@ def _variable(environ: Mapping[str, str], name: str, default: int | None) -> int
         if text == "unset":
             return None
         value = int(text)
-    except Exception:  # a value that the SDK itself refuses: its provider then has no limits to meet
+    except (
+        Exception
+    ):  # a value that the SDK itself refuses: its provider then has no limits to meet
         return default
     return value if value >= 0 else default
 

@@ -17,7 +17,7 @@ _logger = logging.getLogger("otelbridge")
 
 
 class Redactor:
-    """Applies the key denylist and the user's ``redact(key, value)``. Never raises.
+    """Applies the key denylist and the user's ``redact(key, value)``. Never raises when called.
 
     ``active`` is False where there is nothing to apply.
 
@@ -63,32 +63,32 @@ class Redactor:
             return value
         try:
             return _accepted(self._redact(key, value), value)
-        except Exception:
-            self._warn(key)
+        except Exception as error:
+            self._warn(key, error)
             return FAILED
 
-    def _warn(self, key: str) -> None:
+    def _warn(self, key: str, error: Exception) -> None:
         if self._warned:
             return
         self._warned = True
         try:
             _logger.warning(
-                "redact failed for %r; such values are withheld (said once)", key, exc_info=True
+                "redact failed for %r; such values are withheld (said once)", key, exc_info=error
             )
         except Exception:  # a logging filter of the application
             return
 
 
-def _accepted(answer: object, value: Scalar) -> Scalar:
+def _accepted(answer: Any, value: Scalar) -> Scalar:
     if answer is None:
         return None if value is None else REDACTED
     kind = type(answer)
     if kind is bool:
         return bool(answer)
     if issubclass(kind, str):
-        return str.__str__(answer)  # type: ignore[arg-type]
+        return str.__str__(answer)
     if issubclass(kind, int):
-        return int.__int__(answer)  # type: ignore[arg-type]
+        return int.__int__(answer)
     if issubclass(kind, float):
-        return float.__float__(answer)  # type: ignore[arg-type]
+        return float.__float__(answer)
     raise TypeError(f"redact returned a {kind.__name__}, not a string, number, boolean or None")

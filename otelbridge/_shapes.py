@@ -1,9 +1,24 @@
 """What a Python value is to a trace: one leaf, named fields, or a row of items.
 
 `read` looks at the real type (``type(value)``, never ``value.__class__``) and calls an object's own
-methods only where it must, each call guarded. Containers are not walked here: `take` hands out a
-bounded part of them, so that a value of any size costs what the bounds say. Exceptions that are not
-``Exception`` (KeyboardInterrupt, CancelledError, ...) pass through.
+methods only where it must, each call guarded. Containers are not walked here: `Many.take` hands out
+a bounded part of them, so that a value of any size costs what the bounds say. Generators and other
+iterators are never consumed. Exceptions that are no ``Exception`` (KeyboardInterrupt,
+CancelledError, ...) pass through.
+
+==========================================  ===================================================
+str, int, float, bool, None                 the leaf itself (subclasses, enums with such a value and
+                                            numpy scalars too, by their value)
+bytes, bytearray, memoryview                UTF-8 text; other bytes written out (``\\xff``)
+dict, Mapping, named tuple, dataclass,      fields; a field that its class keeps out of repr or of
+pydantic model, attrs class                 serialisation is ``[hidden]``
+list, tuple, set, deque, range, Sequence,   items; a small set of leaves in sorted order
+dict views, arrays
+exception                                   ``Type: message``
+date, time, datetime                        ISO 8601
+everything else                             ``str()``, or ``<module.Class>`` where that is no more
+                                            than an address, or fails
+==========================================  ===================================================
 """
 
 from __future__ import annotations
@@ -12,38 +27,47 @@ import array
 import dataclasses
 import datetime
 import sys
-from collections import deque
+from collections import UserString, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
-from ._text import Scalar
+from ._text import ELLIPSIS, Scalar
 
 UNREADABLE: Final = "[unreadable]"
 HIDDEN: Final = "[hidden]"
 
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _SORTED_SETS: Final = 1000  # a set up to this size is put in order, so that traces compare
-_TEXT_HEAD: Final = 1 << 20  # bytes of a bytes-like object that are decoded at most
+_HEAD: Final = 1 << 20  # of bytes and of string subclasses, which must be copied to be read
+_ROWS: Final = 512  # entries of a numpy array that are made Python objects at once
 
 
 class Many:
-    """A container that has not been walked yet: `Fields` or `Items`."""
+    """A container that has not been walked yet: `Fields` or `Items`.
 
-    __slots__ = ("_open", "broken", "source")
+    Args:
+        source: The container.
+        open_: Makes an iterable of its entries.
+        at_least: Entries it is known to have, where ``len(source)`` may not tell.
+    """
 
-    def __init__(self, source: object, open_: Callable[[Any], Iterable[Any]]) -> None:
+    __slots__ = ("_at_least", "_open", "broken", "source")
+
+    def __init__(
+        self, source: object, open_: Callable[[Any], Iterable[Any]], at_least: int = 0
+    ) -> None:
         self.source = source
         self.broken = False
         self._open = open_
+        self._at_least = at_least
 
     def take(self, limit: int) -> list[Any]:
         """Return at most ``limit`` entries; ``broken`` is set where the container failed."""
         taken: list[Any] = []
         try:
-            # extend() keeps what it had when the iterator raises, and runs without a thread switch
-            # over builtin containers.
+            # extend() keeps what it had when the iterator raises, and over builtin containers no
+            # other thread runs meanwhile.
             taken.extend(islice(self._open(self.source), limit))
         except Exception:
             self.broken = True
@@ -55,7 +79,7 @@ class Many:
             total = len(self.source)  # type: ignore[arg-type]
         except Exception:
             total = 0
-        return max(total, taken + self.broken) - used
+        return max(total, self._at_least, taken + self.broken) - used
 
 
 class Fields(Many):
@@ -73,15 +97,18 @@ class Items(Many):
 Shape = Scalar | Fields | Items
 
 
-def read(value: object) -> Shape:
+def read(value: Any) -> Shape:
     """Return what the value is: a leaf (an exact builtin), `Fields` or `Items`. Never raises."""
     kind = type(value)
-    if kind in _PLAIN or kind is Fields or kind is Items:
-        return value  # type: ignore[return-value]
-    opener = _EXACT.get(kind)
-    if opener is not None:
-        return opener(value)
+    if kind is str or kind is int or kind is float or kind is bool or value is None:
+        return value  # type: ignore[no-any-return]
     try:
+        if kind is dict:
+            return Fields(value, dict.items)
+        if kind is list:
+            return Items(value, list.__iter__)
+        if kind is Fields or kind is Items:
+            return value  # type: ignore[no-any-return]
         return _read_other(value, kind)
     except Exception:
         return text_of(value)
@@ -94,7 +121,7 @@ def text_of(value: object) -> str:
         # object's own form is an address, different in every process.
         if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
             return class_name(kind)
-        return str.__str__(str(value))
+        return _str(str(value))
     except Exception:
         return class_name(kind)
 
@@ -111,12 +138,15 @@ def _read_other(value: Any, kind: type) -> Shape:
     for base, reader in _BASES:
         if issubclass(kind, base):
             return reader(value)
-    shape = _read_numpy(value, kind)
-    if shape is not None:
-        return shape
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        if issubclass(kind, numpy.ndarray):
+            return _array(value)
+        if issubclass(kind, numpy.generic):
+            return _number(value, numpy.generic)
     names = _field_names(kind)
     if names is not None:
-        return Fields(value, lambda source: _named(source, names))
+        return Fields(value, lambda source: _named(source, names), len(names))
     if issubclass(kind, Mapping):
         return Fields(value, _mapping_pairs)
     if issubclass(kind, (Sequence, AbstractSet, ValuesView)):
@@ -124,12 +154,19 @@ def _read_other(value: Any, kind: type) -> Shape:
     return text_of(value)
 
 
-def _dict(value: object) -> Fields:
-    return Fields(value, dict.items)
+def _str(value: Any) -> str:
+    """Return a plain string, of a subclass too, by its characters and not by its methods."""
+    if type(value) is str:
+        return value
+    length = str.__len__(value)
+    if length <= _HEAD:
+        return str.__str__(value)
+    return f"{str.__getitem__(value, slice(_HEAD))}{ELLIPSIS} {length - _HEAD} more characters"
 
 
-def _list(value: object) -> Items:
-    return Items(value, list.__iter__)
+def _bytes(value: Any) -> str:
+    text = bytes(value[:_HEAD]).decode("utf-8", "backslashreplace")
+    return text if len(value) <= _HEAD else f"{text}{ELLIPSIS} {len(value) - _HEAD} more bytes"
 
 
 def _tuple(value: Any) -> Shape:
@@ -139,37 +176,24 @@ def _tuple(value: Any) -> Shape:
     return Items(value, tuple.__iter__)
 
 
-def _set(value: object) -> Items:
-    return Items(value, _in_order)
-
-
 def _in_order(value: Any) -> Iterable[Any]:
     iterate = set.__iter__ if isinstance(value, set) else frozenset.__iter__
     members = list(islice(iterate(value), _SORTED_SETS + 1))
     if len(members) > _SORTED_SETS:
         return iterate(value)
-    if all(type(member) in (str, int, float, bool) for member in members):
+    kinds = [type(member) for member in members]
+    if all(kind is str or kind is int or kind is float or kind is bool for kind in kinds):
         members.sort(key=lambda member: (type(member).__name__, member))
     return members
 
 
-def _bytes(value: Any) -> str:
-    """UTF-8 text; bytes that are none are written out (``\\xff``)."""
-    head = bytes(value[:_TEXT_HEAD])
-    return head.decode("utf-8", "backslashreplace")
-
-
 def _error(value: BaseException) -> str:
     try:
-        message = str.__str__(str(value))
+        message = _str(str(value))
     except Exception:
         message = UNREADABLE
     name = type(value).__name__
     return f"{name}: {message}" if message else name
-
-
-def _iso(value: Any) -> str:
-    return str.__str__(value.isoformat())
 
 
 def _mapping_pairs(value: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
@@ -194,8 +218,7 @@ def _named(value: Any, names: Iterable[tuple[str, bool]]) -> Iterator[tuple[str,
 def _field_names(kind: Any) -> list[tuple[str, bool]] | None:
     """Return (name, shown) for each field of a pydantic model, dataclass or attrs class.
 
-    A field that its class keeps out of repr or of serialisation is not shown: it tends to be a
-    secret or a back reference.
+    What its class hides tends to be a secret or a back reference.
     """
     if hasattr(kind, "__pydantic_core_schema__"):
         # model_fields up to pydantic 2.9; from 2.10 on it is a property over the dunder.
@@ -209,36 +232,35 @@ def _field_names(kind: Any) -> list[tuple[str, bool]] | None:
     return [(name, bool(f.repr) and not getattr(f, "exclude", None)) for name, f in fields.items()]
 
 
-def _read_numpy(value: Any, kind: type) -> Shape | Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None
-    if issubclass(kind, numpy.generic):
-        # A datetime64 in nanoseconds would become a bare integer, a long double stays what it is.
-        item = text_of(value) if value.dtype.kind in "mM" else value.item()
-        return text_of(value) if isinstance(item, numpy.generic) else read(item)
-    if issubclass(kind, numpy.ndarray):
-        return Items(value, iter) if value.ndim else read(value[()])
-    return None
+def _array(value: Any) -> Shape:
+    if not value.ndim:
+        return read(value[()])
+    # What numpy itself makes exact Python objects of; times would lose their unit.
+    return Items(value, _in_rows if value.ndim == 1 and value.dtype.kind in "biufOSU" else iter)
+
+
+def _in_rows(value: Any) -> Iterator[Any]:
+    for start in range(0, len(value), _ROWS):
+        yield from value[start : start + _ROWS].tolist()
+
+
+def _number(value: Any, generic: type) -> Shape:
+    # A datetime64 in nanoseconds would become a bare integer; a long double stays what it is.
+    item = value.item() if value.dtype.kind not in "mM" else value
+    return text_of(value) if isinstance(item, generic) else read(item)
 
 
 _BASES: Final[tuple[tuple[Any, Callable[[Any], Shape]], ...]] = (
-    (str, str.__str__),
+    (str, _str),
     (int, int.__int__),
     (float, float.__float__),
-    (dict, _dict),
+    (dict, lambda value: Fields(value, dict.items)),
     (tuple, _tuple),
-    (list, _list),
-    ((set, frozenset), _set),
+    (list, lambda value: Items(value, list.__iter__)),
+    ((set, frozenset), lambda value: Items(value, _in_order)),
     ((bytes, bytearray, memoryview), _bytes),
     (BaseException, _error),
-    ((datetime.date, datetime.time), _iso),
+    ((datetime.date, datetime.time), lambda value: _str(value.isoformat())),
     ((deque, range, array.array), lambda value: Items(value, iter)),
+    (UserString, text_of),  # a Sequence, of itself
 )
-_EXACT: Final[dict[type, Callable[[Any], Shape]]] = {
-    dict: _dict,
-    list: _list,
-    tuple: lambda value: Items(value, tuple.__iter__),
-    set: _set,
-    frozenset: _set,
-}

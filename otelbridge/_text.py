@@ -63,22 +63,21 @@ def is_native(value: int) -> bool:
 
 
 def scalar_text(value: Scalar) -> tuple[str, bool]:
-    """Return a leaf as text, in JSON's words for None, booleans and floats, and whether it was cut."""
+    """Return a leaf as text, in JSON's words where it has some, and whether it was cut."""
     if type(value) is str:
         return value, False
     if value is None:
         return "null", False
-    if value is True or value is False:
+    if isinstance(value, bool):
         return ("true" if value else "false"), False
     if isinstance(value, float):
-        return float_text(value), False
-    bits = value.bit_length()  # type: ignore[union-attr]  # only int is left
-    if bits > _DECIMAL_BITS:
-        return f"<int of {bits} bits>", True
-    return str(value), False
+        return _float_text(value), False
+    assert isinstance(value, int)
+    bits = value.bit_length()
+    return (str(value), False) if bits <= _DECIMAL_BITS else (f"<int of {bits} bits>", True)
 
 
-def float_text(value: float) -> str:
+def _float_text(value: float) -> str:
     """Return a float as JSON writes it; what is no number, as protobuf's JSON form names it."""
     if math.isfinite(value):
         return repr(value)
