@@ -63,8 +63,8 @@ def limits_of(provider: object, environ: Mapping[str, str] = os.environ) -> Limi
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, int | None]:
-    # As the SDK has it: the word "unset" in the general count variable leaves the default of 128
-    # in force, and in a specific one it lifts the limit.
+    # As the SDK has it: a specific variable that is there but empty lifts its limit; the general
+    # count variable, empty, leaves the default of 128 in force.
     general = _variable(environ, _ATTRIBUTES, None)
     count = 128 if general is None else general
     length = _variable(environ, _LENGTH, None)
@@ -78,15 +78,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, int | None]:
 
 
 def _variable(environ: Mapping[str, str], name: str, default: int | None) -> int | None:
-    """One variable: "unset" is no limit; empty (as the specification says) or bad, the default."""
+    """Read one variable: absent, the default; empty, no limit, which is the SDK's reading.
+
+    A value that the SDK refuses counts as absent: no provider of the SDK's can then be there.
+    """
     try:
-        text = environ.get(name, "").strip().lower()
-        if text == "unset":
+        text = environ.get(name)
+        if text is None:
+            return default
+        if not text.strip():
             return None
         value = int(text)
-    except (
-        Exception
-    ):  # a value that the SDK itself refuses: its provider then has no limits to meet
+    except Exception:
         return default
     return value if value >= 0 else default
 

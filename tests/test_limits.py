@@ -43,15 +43,15 @@ def test_limits_are_read_from_the_provider() -> None:
     [
         {},
         VARIABLES,
-        {name: "0" for name in VARIABLES},
-        {name: " UNSET " for name in VARIABLES},
+        dict.fromkeys(VARIABLES, "0"),
+        dict.fromkeys(VARIABLES, " "),
         {"OTEL_ATTRIBUTE_COUNT_LIMIT": "3"},
-        {"OTEL_ATTRIBUTE_COUNT_LIMIT": "unset"},
-        {"OTEL_ATTRIBUTE_COUNT_LIMIT": "5", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "unset"},
+        {"OTEL_ATTRIBUTE_COUNT_LIMIT": ""},
+        {"OTEL_ATTRIBUTE_COUNT_LIMIT": "5", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": ""},
         {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "9"},
         {
             "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "9",
-            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "unset",
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "",
         },
     ],
 )
@@ -66,9 +66,9 @@ def test_limits_from_the_environment_are_those_of_the_sdk(
     assert limits_of(ProxyTracerProvider()) == limits_of(TracerProvider(), {})
 
 
-@pytest.mark.parametrize("value", ["", "  ", "many", "-1", "1.5", "9" * 5000])
+@pytest.mark.parametrize("value", ["unset", "many", "-1", "1.5", "9" * 5000])
 def test_limits_keep_their_default_where_a_variable_is_bad(value: str) -> None:
-    """A variable that the SDK would refuse counts as absent, and so does an empty one."""
+    """A variable that the SDK would refuse counts as absent."""
     assert limits_of(None, dict.fromkeys(VARIABLES, value)) == Limits()
 
 
@@ -76,7 +76,7 @@ def test_limits_fall_back_field_by_field() -> None:
     """A field that is missing or odd on the provider comes from the environment."""
 
     class Odd:
-        class _span_limits:  # noqa: N801
+        class _span_limits:
             max_span_attributes = True
             max_event_attributes = -5
             max_events = "many"
@@ -94,7 +94,7 @@ def test_limits_never_raise() -> None:
             raise RuntimeError("no")
 
     class Partly:
-        class _span_limits:  # noqa: N801
+        class _span_limits:
             max_events = 3
 
             def __getattribute__(self, name: str) -> object:
