@@ -1,8 +1,9 @@
 """Timing in turns: small rounds of each contestant, one after another, again and again.
 
 What else the machine does meets all contestants alike, so a ratio is taken within each round and
-the median of those ratios is the result. The garbage collector is off while a lap is timed and runs
-between laps; the heap as it was at the start is frozen, so that this is quick.
+the median of those ratios is the result. Each pays for its own garbage: what is there at the start
+is frozen out of the collector's sight, every lap begins with nothing to collect, and the collector
+runs while laps are timed, as it does in a program.
 """
 
 from __future__ import annotations
@@ -43,26 +44,22 @@ class Times:
     seconds: list[float]
     """Seconds for one run of the program, in each round."""
     garbage: float
-    """Objects in reference cycles that one run left to the collector."""
+    """Objects in reference cycles that one run left to the collector (counted apart)."""
 
 
 def race(laps: Mapping[str, Lap], *, rounds: int, lap_s: float) -> dict[str, Times]:
     """Time the contestants in turns; ``lap_s`` is how long a lap should take, in seconds."""
     counts = {name: _runs_in(lap, lap_s) for name, lap in laps.items()}
     samples: dict[str, list[float]] = {name: [] for name in laps}
-    garbage = dict.fromkeys(laps, 0)
     order = list(laps)
-    with _quiet_collector():
+    with _frozen_heap():
         for _ in range(rounds):
             for name in order:
                 samples[name].append(_timed(laps[name], counts[name]))
-                garbage[name] += gc.collect()
+                gc.collect()
             # Whoever came first comes last in the next round, so that no place is always the same.
             order.append(order.pop(0))
-    return {
-        name: Times(samples[name], round(garbage[name] / (rounds * counts[name]), 2))
-        for name in laps
-    }
+        return {name: Times(samples[name], _garbage_of(laps[name])) for name in laps}
 
 
 def ratios(ours: Times, theirs: Times) -> Spread:
@@ -86,13 +83,22 @@ def _runs_in(lap: Lap, lap_s: float) -> int:
     return max(1, round(lap_s / elapsed))
 
 
+def _garbage_of(lap: Lap) -> float:
+    count = 10
+    gc.collect()
+    gc.disable()
+    try:
+        lap(count)
+        return gc.collect() / count
+    finally:
+        gc.enable()
+
+
 @contextmanager
-def _quiet_collector() -> Iterator[None]:
+def _frozen_heap() -> Iterator[None]:
     gc.collect()
     gc.freeze()
-    gc.disable()
     try:
         yield
     finally:
-        gc.enable()
         gc.unfreeze()
