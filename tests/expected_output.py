@@ -1,4 +1,4 @@
-"""Compares what a program printed with what it should, where identifiers and times differ each time.
+"""Compares what a program printed with what it should, where identifiers and times differ.
 
 In the expected text ``<...>`` stands for any text within one line, ``<uuid>`` for any UUID, and
 ``<uuid:name>`` for one UUID that is the same wherever that name stands.
@@ -16,14 +16,14 @@ _WILDCARD = re.compile(r"<\.\.\.>|<uuid>|<uuid:(\w+)>")
 def difference(expected: str, printed: str) -> str:
     """Say where ``printed`` is not what was expected; empty where it is.
 
-    >>> difference("run <uuid> took <...> ms", "run 0190c1a0-0000-7000-8000-00000000000a took 3.1 ms")
+    >>> difference("all <...> files in <...> s", "all 12 files in 3.1 s")
     ''
     """
     expected, printed = _tidy(expected), _tidy(printed)
     if _pattern(expected).fullmatch(printed):
         return ""
     wanted, got = expected.splitlines(), printed.splitlines()
-    # A line that its wildcards explain is shown as expected, so that only real differences stand out.
+    # A line that its wildcards explain is shown as expected: only real differences stand out.
     for at, (want, line) in enumerate(zip(wanted, got, strict=False)):
         if _pattern(want).fullmatch(line):
             got[at] = want

@@ -1,9 +1,9 @@
-"""Executes the Python snippets of a Markdown file in order, as one program, and checks their output.
+"""Executes the Python snippets of a Markdown file, as one program, and checks their output.
 
     python tests/run_snippets.py [FILE]          (default: README.md)
 
-A ``text`` block that follows a ``python`` block, with at most prose between, is what the snippet must
-print, with the wildcards of ``expected_output``. Later snippets see the names of earlier ones.
+A ``text`` block that follows a ``python`` block, with at most prose between, is what the snippet
+must print, with the wildcards of ``expected_output``. Later snippets see earlier ones' names.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def snippets(markdown: str) -> Iterator[Snippet]:
 
 
 def main() -> int:
-    """Run the file's snippets; the exit status says whether all ran and printed what they should."""
+    """Run the file's snippets; the exit status says whether all are right."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "README.md"
     found = list(snippets(path.read_text("utf-8")))
     program = sys.modules["__main__"] = ModuleType("__main__")
