@@ -1,0 +1,118 @@
+"""otelbridge: every runnable invocation is an OpenTelemetry span, every custom event a span event."""
+
+from __future__ import annotations
+
+from otelbridge._backlog import drain
+from otelbridge._version import __version__
+from otelbridge.config import (
+    RunnableConfig,
+    ensure_config,
+    get_config,
+    get_config_list,
+    merge_configs,
+    patch_config,
+    run_in_executor,
+)
+from otelbridge.context import current_run
+from otelbridge.errors import ConfigurationError, NoActiveRunError, OtelbridgeError
+from otelbridge.events import adispatch_custom_event, dispatch_custom_event
+from otelbridge.handlers import (
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
+    CallbackHandler,
+    as_handler,
+)
+from otelbridge.manager import AsyncCallbackManager, CallbackManager
+from otelbridge.run import Run
+from otelbridge.runnables import (
+    AddableDict,
+    RouterInput,
+    RouterRunnable,
+    Runnable,
+    RunnableAssign,
+    RunnableBinding,
+    RunnableBranch,
+    RunnableEach,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableLike,
+    RunnableMap,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnablePick,
+    RunnableRetry,
+    RunnableSequence,
+    RunnableSerializable,
+    RunnableWithFallbacks,
+    chain,
+    coerce_to_runnable,
+)
+from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
+from otelbridge.scopes import atrace_group, start_run, trace_group
+from otelbridge.stream_events import StreamEvent
+from otelbridge.traced import traced
+
+__all__ = [
+    "AddableDict",
+    "AsyncCallbackHandler",
+    "AsyncCallbackManager",
+    "BaseCallbackHandler",
+    "BaseTool",
+    "CallbackHandler",
+    "CallbackManager",
+    "ConfigurationError",
+    "NoActiveRunError",
+    "OtelbridgeError",
+    "RouterInput",
+    "RouterRunnable",
+    "Run",
+    "Runnable",
+    "RunnableAssign",
+    "RunnableBinding",
+    "RunnableBranch",
+    "RunnableConfig",
+    "RunnableEach",
+    "RunnableGenerator",
+    "RunnableLambda",
+    "RunnableLike",
+    "RunnableMap",
+    "RunnableParallel",
+    "RunnablePassthrough",
+    "RunnablePick",
+    "RunnableRetry",
+    "RunnableSequence",
+    "RunnableSerializable",
+    "RunnableWithFallbacks",
+    "StreamEvent",
+    "Tool",
+    "ToolException",
+    "__version__",
+    "adispatch_custom_event",
+    "as_handler",
+    "atrace_group",
+    "chain",
+    "coerce_to_runnable",
+    "configure",
+    "current_run",
+    "dispatch_custom_event",
+    "drain",
+    "ensure_config",
+    "get_config",
+    "get_config_list",
+    "merge_configs",
+    "patch_config",
+    "run_in_executor",
+    "start_run",
+    "tool",
+    "trace_group",
+    "traced",
+]
+
+
+def __getattr__(name: str) -> object:
+    # configure() brings the SDK and its exporters; importing the library must not.
+    if name == "configure":
+        from otelbridge.export import configure
+
+        return configure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

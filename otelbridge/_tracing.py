@@ -1,0 +1,168 @@
+"""Which tracer makes the spans, and what they may carry.
+
+A ``Tracing`` joins a tracer provider with the rules of what is recorded. Every run has one: its
+parent run's, else the one in use here (``use``), else the process's default.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from opentelemetry import trace
+
+from otelbridge import semconv
+from otelbridge._attributes import Bounds, Gate
+from otelbridge._limits import Limits, limits_of
+from otelbridge._version import __version__
+
+logger = logging.getLogger("otelbridge")
+
+Redact = Callable[[str, Any], Any]
+
+_CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CAPTURE_VALUES = frozenset({"true", "1", "span_only", "span_and_event"})
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What of a run may leave the process.
+
+    Attributes:
+        bounds: sizes past which a value is cut.
+        capture_content: record inputs and outputs of runs.
+        redact: called as ``redact(key, value)`` for every value that leaves; its result is recorded.
+        denied_keys: key names whose values are never recorded, whatever their case.
+        configurable_keys: keys of a config's ``configurable`` that may be recorded.
+    """
+
+    bounds: Bounds = field(default_factory=Bounds)
+    capture_content: bool = False
+    redact: Redact | None = None
+    denied_keys: Collection[str] = ()
+    configurable_keys: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Recording:
+        """Read the rules from OTELBRIDGE_* and the GenAI content variable.
+
+        Raises:
+            ConfigurationError: a variable holds what cannot be used.
+        """
+        capture = environ.get(_CAPTURE_VARIABLE, "").strip().lower() in _CAPTURE_VALUES
+        return cls(
+            bounds=Bounds.from_env(environ),
+            capture_content=capture,
+            denied_keys=_names(environ.get("OTELBRIDGE_DENIED_KEYS", "")),
+            configurable_keys=_names(environ.get("OTELBRIDGE_CONFIGURABLE_KEYS", "")),
+        )
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+class Tracing:
+    """A tracer provider and the rules of what is recorded.
+
+    Args:
+        provider: makes the tracer; None means the global provider, found also when it is set later.
+        recording: the rules; None means the environment's.
+    """
+
+    __slots__ = ("_given", "_seen", "_tracer", "absent", "gate", "limits", "recording")
+
+    def __init__(
+        self, provider: trace.TracerProvider | None = None, recording: Recording | None = None
+    ) -> None:
+        self.recording = Recording.from_env() if recording is None else recording
+        self._given = provider
+        self._seen: object = _UNSEEN
+        self._tracer: trace.Tracer = trace.NoOpTracer()
+        self.limits = Limits()
+        self.gate = Gate()
+        self.absent = True  # no SDK: nothing can be recorded, so nothing need be prepared
+        self.tracer()
+
+    def tracer(self) -> trace.Tracer:
+        """Return the tracer of the provider as it is now."""
+        provider = self._given if self._given is not None else _global_provider()
+        if provider is not self._seen:
+            self._adopt(provider)
+        return self._tracer
+
+    def _adopt(self, provider: object) -> None:
+        rules = self.recording
+        self.limits = limits_of(provider)
+        self.gate = Gate(
+            rules.bounds, self.limits, redact=rules.redact, denied_keys=rules.denied_keys
+        )
+        self.absent = provider is _PROXY or isinstance(provider, trace.NoOpTracerProvider)
+        maker = None if provider is _PROXY else cast("trace.TracerProvider", provider)
+        self._tracer = trace.get_tracer(
+            semconv.SCOPE_NAME, __version__, maker, schema_url=semconv.SCHEMA_URL
+        )
+        self._seen = provider
+
+
+_UNSEEN = object()
+
+
+def _global_provider() -> object:
+    # The API's get_tracer_provider() reads the environment while no provider is set, which costs
+    # more than the rest of an untraced run; its global is read here and only compared.
+    return getattr(trace, "_TRACER_PROVIDER", None) or _PROXY
+
+
+_PROXY: object = object()
+_default: Tracing | None = None
+_in_use: ContextVar[Tracing | None] = ContextVar("otelbridge_tracing", default=None)
+
+
+def default() -> Tracing:
+    """Return the process's tracing, made from the environment at the first call."""
+    global _default
+    if _default is None:
+        try:
+            _default = Tracing()
+        except Exception:
+            # A bad variable must not break a program that only runs runnables: configure() says it.
+            guard("read the settings")
+            _default = Tracing(recording=Recording())
+    return _default
+
+
+def set_default(tracing: Tracing | None) -> Tracing | None:
+    """Make ``tracing`` the process's; return what was set before (None: the environment's)."""
+    global _default
+    previous, _default = _default, tracing
+    return previous
+
+
+def current() -> Tracing:
+    """Return the tracing in use here: of ``use``, else the process's."""
+    return _in_use.get() or _default or default()
+
+
+@contextmanager
+def use(tracing: Tracing) -> Iterator[Tracing]:
+    """Use ``tracing`` for root runs begun inside this block, in this context only."""
+    token = _in_use.set(tracing)
+    try:
+        yield tracing
+    finally:
+        _in_use.reset(token)
+
+
+def guard(doing: str) -> None:
+    """Log the exception being handled: telemetry failed and the program goes on.
+
+    Called in an ``except Exception`` block; every place that keeps a failure of telemetry away
+    from the program ends here.
+    """
+    logger.warning("otelbridge could not %s; the program goes on", doing, exc_info=True)

@@ -1,0 +1,306 @@
+"""The run config: what a caller says about one invocation and everything below it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypedDict, TypeVar, cast
+from uuid import UUID
+
+from opentelemetry.context import Context
+
+from otelbridge._arguments import arguments_of
+from otelbridge._executors import (
+    ContextThreadPoolExecutor,
+    gather_with_concurrency,
+    run_in_executor,
+)
+from otelbridge.context import current_run
+from otelbridge.manager import Callbacks, CallbackManager, ManagerLike, is_manager
+
+__all__ = [
+    "CONFIG_KEYS",
+    "COPIABLE_KEYS",
+    "DEFAULT_RECURSION_LIMIT",
+    "ContextThreadPoolExecutor",
+    "RunnableConfig",
+    "acall_func_with_variable_args",
+    "accepts_config",
+    "accepts_run_manager",
+    "call_func_with_variable_args",
+    "ensure_config",
+    "gather_with_concurrency",
+    "get_async_callback_manager_for_config",
+    "get_callback_manager_for_config",
+    "get_config",
+    "get_config_list",
+    "get_executor_for_config",
+    "merge_configs",
+    "patch_config",
+    "run_in_executor",
+]
+
+T = TypeVar("T")
+
+
+class RunnableConfig(TypedDict, total=False):
+    """What may be said of an invocation; every key is optional.
+
+    Attributes:
+        tags: of this run and every run below it.
+        metadata: of this run and every run below it; keys are strings.
+        callbacks: handlers (see ``as_handler``) of this run and every run below it, or a manager.
+        run_name: name of this run; by default the runnable's.
+        max_concurrency: how many inputs of a batch, or branches, run at once; None means no limit.
+        recursion_limit: how often a lambda may return a runnable to run in its place.
+        configurable: values for the program's own use, inherited and never exported.
+        run_id: of this run; made when left out.
+    """
+
+    tags: list[str]
+    metadata: dict[str, Any]
+    callbacks: Callbacks
+    run_name: str
+    max_concurrency: int | None
+    recursion_limit: int
+    configurable: dict[str, Any]
+    run_id: UUID | None
+
+
+CONFIG_KEYS = [
+    "tags",
+    "metadata",
+    "callbacks",
+    "run_name",
+    "max_concurrency",
+    "recursion_limit",
+    "configurable",
+    "run_id",
+]
+COPIABLE_KEYS = ["tags", "metadata", "callbacks", "configurable"]
+DEFAULT_RECURSION_LIMIT = 25
+
+_KNOWN = frozenset(CONFIG_KEYS)
+_COPIED = frozenset(COPIABLE_KEYS)
+# langchain-core shows these two in the metadata, because people filter runs by them.
+_SHOWN_CONFIGURABLE = ("model", "checkpoint_ns")
+
+
+def ensure_config(config: RunnableConfig | None = None) -> RunnableConfig:
+    """Return a whole config: the defaults, then the current run's, then ``config``.
+
+    Lists and dicts are copied. A key that no config has is moved into ``configurable``.
+    """
+    run = current_run()
+    return fill_config(config, None if run is None else run.shared_config())
+
+
+def fill_config(config: Mapping[str, Any] | None, inherited: RunnableConfig | None) -> RunnableConfig:
+    """Return the defaults, updated by ``inherited``, updated by ``config``."""
+    full: dict[str, Any] = {
+        "tags": [],
+        "metadata": {},
+        "callbacks": None,
+        "recursion_limit": DEFAULT_RECURSION_LIMIT,
+        "configurable": {},
+    }
+    for source in (inherited, config):
+        if not source:
+            continue
+        for key, value in source.items():
+            if value is None:
+                continue
+            if key in _KNOWN:
+                full[key] = _copied(value) if key in _COPIED else value
+            else:
+                full["configurable"] = {**full["configurable"], key: value}
+    if config:
+        # An unknown key of the config wins over its own configurable, wherever it stood.
+        strays = {k: v for k, v in config.items() if k not in _KNOWN and v is not None}
+        full["configurable"].update(strays)
+    for key in _SHOWN_CONFIGURABLE:
+        value = full["configurable"].get(key)
+        if isinstance(value, str) and key not in full["metadata"]:
+            full["metadata"][key] = value
+    return cast("RunnableConfig", full)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if hasattr(value, "copy") else list(value)
+
+
+def get_config(context: Context | None = None) -> RunnableConfig:
+    """Return the config of the run that an OTel ``context`` carries.
+
+    Args:
+        context: any OTel Context; the current one when left out.
+
+    Returns:
+        A whole config; the defaults outside of any run.
+    """
+    run = current_run(context)
+    return fill_config(None, None if run is None else run.shared_config())
+
+
+def patch_config(
+    config: RunnableConfig | None,
+    *,
+    callbacks: ManagerLike | None = None,
+    recursion_limit: int | None = None,
+    max_concurrency: int | None = None,
+    run_name: str | None = None,
+    configurable: dict[str, Any] | None = None,
+) -> RunnableConfig:
+    """Return a whole copy of ``config`` with the given values.
+
+    New ``callbacks`` mean a new run: ``run_name`` and ``run_id`` are left out then.
+    """
+    patched = ensure_config(config)
+    if callbacks is not None:
+        patched["callbacks"] = callbacks
+        patched.pop("run_name", None)
+        patched.pop("run_id", None)
+    if recursion_limit is not None:
+        patched["recursion_limit"] = recursion_limit
+    if max_concurrency is not None:
+        patched["max_concurrency"] = max_concurrency
+    if run_name is not None:
+        patched["run_name"] = run_name
+    if configurable is not None:
+        patched["configurable"] = {**patched.get("configurable", {}), **configurable}
+    return patched
+
+
+def merge_configs(*configs: RunnableConfig | None) -> RunnableConfig:
+    """Return one config: tags united and sorted, metadata and configurable merged, handlers added.
+
+    Of the other keys the last that is set wins.
+    """
+    merged: dict[str, Any] = {}
+    for config in configs:
+        if config is not None:
+            for key, value in ensure_config(config).items():
+                _merge_key(merged, key, value)
+    return cast("RunnableConfig", merged)
+
+
+def _merge_key(merged: dict[str, Any], key: str, value: Any) -> None:
+    if key in ("metadata", "configurable"):
+        merged[key] = {**merged.get(key, {}), **(value or {})}
+    elif key == "tags":
+        merged[key] = sorted({*merged.get(key, ()), *(value or ())})
+    elif key == "callbacks":
+        if value is not None:
+            held = merged.get(key)
+            merged[key] = _copied(value) if held is None else _merge_callbacks(held, value)
+    elif key == "recursion_limit":
+        if value != DEFAULT_RECURSION_LIMIT:
+            merged[key] = value
+    else:
+        merged[key] = value or merged.get(key)
+
+
+def _merge_callbacks(first: Any, second: Any) -> Any:
+    if is_manager(first):
+        manager = first.copy()
+        if is_manager(second):
+            return manager.merge(second)
+        added = second
+    elif is_manager(second):
+        manager, added = second.copy(), first
+    else:
+        return [*first, *second]
+    for handler in added:
+        manager.add_handler(handler, inherit=True)
+    return manager
+
+
+def get_config_list(
+    config: RunnableConfig | Sequence[RunnableConfig] | None, length: int
+) -> list[RunnableConfig]:
+    """Return ``length`` whole configs from one for all, or one for each.
+
+    Raises:
+        ValueError: ``length`` is negative, or the list has another length.
+    """
+    if length < 0:
+        raise ValueError(f"length must be >= 0, but got {length}")
+    if isinstance(config, Sequence):
+        if len(config) != length:
+            raise ValueError(
+                f"config must be a list of the same length as inputs, but got {len(config)} "
+                f"configs for {length} inputs"
+            )
+        return [ensure_config(each) for each in config]
+    if length > 1 and isinstance(config, dict) and config.get("run_id") is not None:
+        warnings.warn(
+            "A run_id names one run: it is used for the first input of the batch only.",
+            category=RuntimeWarning,
+            stacklevel=3,
+        )
+        later = cast("RunnableConfig", {k: v for k, v in config.items() if k != "run_id"})
+        return [ensure_config(later if index else config) for index in range(length)]
+    return [ensure_config(cast("RunnableConfig | None", config)) for _ in range(length)]
+
+
+def get_callback_manager_for_config(config: RunnableConfig) -> CallbackManager:
+    """Return the manager that a run with ``config`` begins with."""
+    return CallbackManager.configure(
+        config.get("callbacks"),
+        inheritable_tags=config.get("tags"),
+        inheritable_metadata=config.get("metadata"),
+    )
+
+
+get_async_callback_manager_for_config = get_callback_manager_for_config
+
+
+@contextmanager
+def get_executor_for_config(config: RunnableConfig | None) -> Iterator[ContextThreadPoolExecutor]:
+    """Open a thread pool of ``max_concurrency`` threads that carries the context."""
+    workers = (config or {}).get("max_concurrency")
+    with ContextThreadPoolExecutor(max_workers=workers) as executor:
+        yield executor
+
+
+def accepts_config(func: Callable[..., Any]) -> bool:
+    """Return whether ``func`` takes the run config: named ``config`` or annotated with its type."""
+    return arguments_of(func).config_name is not None
+
+
+def accepts_run_manager(func: Callable[..., Any]) -> bool:
+    """Return whether ``func`` has a parameter named ``run_manager``."""
+    return "run_manager" in arguments_of(func)
+
+
+def call_func_with_variable_args(
+    func: Callable[..., T],
+    input: Any,
+    config: RunnableConfig,
+    run_manager: Any = None,
+    **kwargs: Any,
+) -> T:
+    """Call ``func(input)``, with the config and the run where it takes them.
+
+    With a ``run_manager`` (a ``Run``) the config given is that of what runs below it.
+    """
+    arguments = arguments_of(func)
+    if arguments.config_name is not None:
+        if run_manager is not None:
+            config = patch_config(config, callbacks=run_manager.get_child())
+        kwargs[arguments.config_name] = config
+    if run_manager is not None and "run_manager" in arguments:
+        kwargs["run_manager"] = run_manager
+    return func(input, **kwargs)
+
+
+def acall_func_with_variable_args(
+    func: Callable[..., Awaitable[T]],
+    input: Any,
+    config: RunnableConfig,
+    run_manager: Any = None,
+    **kwargs: Any,
+) -> Awaitable[T]:
+    """As ``call_func_with_variable_args``, for a function whose result is awaited."""
+    return call_func_with_variable_args(func, input, config, run_manager, **kwargs)

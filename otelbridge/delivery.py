@@ -1,0 +1,113 @@
+"""Calling handlers: in list order, each failure kept to its handler.
+
+A sync hook runs inline, in async code too. What an async hook returns is awaited where the caller
+can await; where it cannot, it goes to the backlog of the run's event loop, and where no loop
+runs, it is run to its end at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Mapping
+from functools import partial
+from typing import Any
+
+from otelbridge._backlog import Backlog, backlog_of_loop, run_now, running_loop
+from otelbridge.handlers import Hook, raises, report_failure
+
+
+def deliver(
+    hooks: tuple[Hook, ...],
+    name: str,
+    backlog: Backlog | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> None:
+    """Call ``hooks`` from sync code.
+
+    Args:
+        hooks: what ``hooks_of`` gave for ``name``.
+        name: the hook, without ``on_``.
+        backlog: of the nearest async run, if there is one.
+        args: passed by position, by reference.
+        kwargs: passed by name.
+
+    Raises:
+        Exception: of a handler whose ``raise_error`` is true.
+    """
+    for handler, call, ignored in hooks:
+        if ignored is not None and getattr(handler, ignored, False):
+            continue
+        try:
+            result = call(*args, **kwargs)
+            if result is not None and inspect.isawaitable(result):
+                _hand_over(handler, name, backlog, result)
+        except Exception:
+            report_failure(handler, name)
+            if raises(handler):
+                raise
+
+
+async def adeliver(
+    hooks: tuple[Hook, ...], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Call ``hooks`` from async code, awaiting each before the next; otherwise as ``deliver``."""
+    for handler, call, ignored in hooks:
+        if ignored is not None and getattr(handler, ignored, False):
+            continue
+        try:
+            result = call(*args, **kwargs)
+            if result is not None and inspect.isawaitable(result):
+                await result
+        except Exception:
+            report_failure(handler, name)
+            if raises(handler):
+                raise
+
+
+async def adeliver_last(
+    hooks: tuple[Hook, ...],
+    name: str,
+    backlog: Backlog | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> None:
+    """Call the hooks of a run's end, so that a cancel does not reach into them.
+
+    From the first hook that has to be awaited on, they are left to the backlog, in order; the
+    caller settles it.
+    """
+    if backlog is None:
+        return await adeliver(hooks, name, args, kwargs)
+    for index, hook in enumerate(hooks):
+        if not backlog.idle or inspect.iscoroutinefunction(hook.call):
+            rest = adeliver(hooks[index:], name, args, kwargs)
+            return backlog.add(rest, _unchanged)
+        deliver((hook,), name, backlog, args, kwargs)
+
+
+def _unchanged(error: BaseException) -> BaseException:
+    return error
+
+
+def _hand_over(
+    handler: Any, name: str, backlog: Backlog | None, awaitable: Awaitable[Any]
+) -> None:
+    loop = running_loop()
+    if backlog is None and loop is not None:
+        backlog = backlog_of_loop(loop)
+    if backlog is not None:
+        try:
+            return backlog.add(awaitable, partial(_failed, handler, name))
+        except RuntimeError:  # its loop has closed: nobody is left to run this but us
+            if loop is not None:
+                return backlog_of_loop(loop).add(awaitable, partial(_failed, handler, name))
+    run_now(awaitable)
+
+
+def _failed(handler: Any, name: str, error: BaseException) -> BaseException | None:
+    try:
+        raise error
+    except Exception:
+        report_failure(handler, name)
+    return error if raises(handler) else None

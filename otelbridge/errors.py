@@ -1,0 +1,25 @@
+"""What otelbridge raises.
+
+::
+
+    OtelbridgeError
+    ├── NoActiveRunError      (also a RuntimeError)
+    └── ConfigurationError    (also a ValueError)
+
+Mistakes raise at set-up or at the call that holds them. While a program runs, telemetry itself
+raises nothing: see ``otelbridge._tracing.guard``.
+"""
+
+from __future__ import annotations
+
+
+class OtelbridgeError(Exception):
+    """The base of every error that otelbridge raises."""
+
+
+class NoActiveRunError(OtelbridgeError, RuntimeError):
+    """A custom event was dispatched where no run is active."""
+
+
+class ConfigurationError(OtelbridgeError, ValueError):
+    """A setting (an argument or an environment variable) cannot be used; the message says the cure."""

@@ -1,0 +1,448 @@
+"""Local callback handlers: the hooks, and what may serve as a handler.
+
+A handler is an object with any of the ``on_*`` hooks (langchain-core's form) or any of the
+``handle_*`` hooks, a mapping of such names to functions (also in camelCase), or a plain function
+for custom events. Inside otelbridge every handler has ``on_*`` hooks; ``as_handler`` sees to it.
+
+Hooks are optional, and one that nobody overrides is never called.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from otelbridge._arguments import Arguments, arguments_of
+from otelbridge.errors import ConfigurationError
+
+logger = logging.getLogger("otelbridge")
+
+_START = ("run_id", "parent_run_id", "tags", "metadata", "run_type", "name")
+_TOOL = ("run_id", "parent_run_id", "tags", "metadata", "name", "inputs", "tool_call_id")
+_AFTER = ("run_id", "parent_run_id", "tags")
+
+# What each hook is given: first the values that are passed by position, then those by keyword.
+# A ``handle_*`` function may declare any of them, by these names or by position in this order.
+HOOKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "custom_event": (("name", "data"), ("run_id", "tags", "metadata")),
+    "chain_start": (("serialized", "inputs"), _START),
+    "chain_end": (("outputs",), _AFTER),
+    "chain_error": (("error",), _AFTER),
+    "tool_start": (("serialized", "input_str"), _TOOL),
+    "tool_end": (("output",), _AFTER),
+    "tool_error": (("error",), _AFTER),
+    "retriever_start": (("serialized", "query"), _START),
+    "retriever_end": (("documents",), _AFTER),
+    "retriever_error": (("error",), _AFTER),
+    "llm_start": (("serialized", "prompts"), _START),
+    "chat_model_start": (("serialized", "messages"), _START),
+    "llm_new_token": (("token",), _AFTER),
+    "llm_end": (("response",), _AFTER),
+    "llm_error": (("error",), _AFTER),
+    "stream_chunk": (("chunk",), _AFTER),
+}
+
+_IGNORE = {
+    "custom_event": "ignore_custom_event",
+    "chain": "ignore_chain",
+    "tool": "ignore_agent",
+    "retriever": "ignore_retriever",
+    "llm": "ignore_llm",
+    "chat_model": "ignore_chat_model",
+    "stream_chunk": "ignore_chain",
+}
+
+
+def ignore_flag(hook: str) -> str:
+    """Return the name of the ``ignore_*`` flag that switches ``hook`` off."""
+    return _IGNORE.get(hook) or _IGNORE[hook.rsplit("_", 1)[0]] if hook != "llm_new_token" else (
+        "ignore_llm"
+    )
+
+
+class BaseCallbackHandler:
+    """A handler in langchain-core's form: override any ``on_*`` hook.
+
+    Attributes:
+        raise_error: an exception in a hook is raised in the run, instead of being logged.
+        run_inline: kept for compatibility; sync hooks always run inline.
+    """
+
+    raise_error: bool = False
+    run_inline: bool = False
+    ignore_chain: bool = False
+    ignore_llm: bool = False
+    ignore_retry: bool = False
+    ignore_agent: bool = False
+    ignore_retriever: bool = False
+    ignore_chat_model: bool = False
+    ignore_custom_event: bool = False
+
+    def on_custom_event(
+        self,
+        name: str,
+        data: Any,
+        *,
+        run_id: UUID,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A custom event was dispatched; ``run_id``, ``tags`` and ``metadata`` are its run's."""
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A run began."""
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A run ended with ``outputs``."""
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A run ended by ``error``."""
+
+    def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A tool began."""
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A tool ended with ``output``."""
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A tool ended by ``error``."""
+
+    def on_retriever_start(
+        self, serialized: Any, query: str, *, run_id: UUID, **kwargs: Any
+    ) -> Any:
+        """A retriever began."""
+
+    def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A retriever ended with ``documents``."""
+
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A retriever ended by ``error``."""
+
+    def on_llm_start(
+        self, serialized: Any, prompts: list[str], *, run_id: UUID, **kwargs: Any
+    ) -> Any:
+        """A completion model began."""
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> Any:
+        """A chat model began."""
+
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A model gave a token."""
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A model ended with ``response``."""
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A model ended by ``error``."""
+
+    def on_stream_chunk(self, chunk: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A run that streams gave ``chunk``."""
+
+
+class AsyncCallbackHandler(BaseCallbackHandler):
+    """A handler whose hooks are coroutine functions; override any ``on_*`` hook.
+
+    From a sync call inside an async run a hook is scheduled on the run's loop, in order, and
+    awaited before the run ends.
+    """
+
+
+class CallbackHandler:
+    """A handler in this project's form: define any ``handle_*`` hook, sync or async.
+
+    A hook takes as many of its values as it declares, by their names in ``HOOKS`` or by position:
+
+    >>> class Progress(CallbackHandler):
+    ...     def handle_custom_event(self, name, data):
+    ...         print(name, data)
+
+    Attributes:
+        raise_error: an exception in a hook is raised in the run, instead of being logged.
+    """
+
+    raise_error: bool = False
+
+
+class Hook(NamedTuple):
+    """One handler's function for one hook, and the flag that may switch it off (None: never)."""
+
+    handler: Any
+    call: Callable[..., Any]
+    ignored: str | None
+
+
+def as_handler(source: object) -> Any:
+    """Return ``source`` as an object with ``on_*`` hooks; a handler in that form is itself.
+
+    Raises:
+        ConfigurationError: ``source`` can serve as no handler; the message says what can.
+    """
+    kind = type(source)
+    wrap = _wrapper(kind)
+    if wrap is None:
+        return source
+    return wrap(source)
+
+
+def _wrapper(kind: type) -> Callable[[Any], Any] | None:
+    try:
+        return _WRAPPERS[kind]
+    except KeyError:
+        wrap = _WRAPPERS[kind] = _choose_wrapper(kind)
+        return wrap
+
+
+def _choose_wrapper(kind: type) -> Callable[[Any], Any] | None:
+    if issubclass(kind, (BaseCallbackHandler, Adapter)):
+        return None
+    if issubclass(kind, Mapping):
+        return MappingAdapter
+    if any(callable(getattr(kind, f"on_{hook}", None)) for hook in HOOKS):
+        return None
+    if any(name in dir(kind) for hook in HOOKS for name in _spellings(hook)):
+        return ObjectAdapter
+    return _adapt_instance
+
+
+_WRAPPERS: WeakKeyDictionary[type, Callable[[Any], Any] | None] = WeakKeyDictionary()
+
+
+def _adapt_instance(source: Any) -> Any:
+    # Nothing on the class says what this is: hooks may sit on the instance, or it is a function.
+    if any(callable(getattr(source, f"on_{hook}", None)) for hook in HOOKS):
+        return source
+    if issubclass(type(source), CallbackHandler) or _hooks_on(source):
+        return ObjectAdapter(source)
+    if callable(source):
+        return FunctionAdapter(source)
+    raise ConfigurationError(
+        f"{source!r} cannot be a callback handler. Pass an object with on_* or handle_* methods, "
+        f"a mapping such as {{'handle_custom_event': function}}, or a function for custom events."
+    )
+
+
+def _hooks_on(source: Any) -> dict[str, Callable[..., Any]]:
+    found = {}
+    for hook in HOOKS:
+        for name in _spellings(hook):
+            function = getattr(source, name, None)
+            if callable(function):
+                found[hook] = function
+                break
+    return found
+
+
+@lru_cache(maxsize=None)
+def _spellings(hook: str) -> tuple[str, str]:
+    camel = "".join(part.capitalize() for part in hook.split("_"))
+    return f"handle_{hook}", f"handle{camel.replace('Llm', 'LLM')}"
+
+
+class Adapter:
+    """Something that is no ``on_*`` handler, in that form.
+
+    Two adapters of the same source are equal, so a handler listed twice is found out.
+    """
+
+    ignore_chain = ignore_llm = ignore_retry = ignore_agent = False
+    ignore_retriever = ignore_chat_model = ignore_custom_event = False
+    run_inline = False
+    raise_error = False
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Adapter):
+            return NotImplemented
+        mine, theirs = self.source, other.source
+        return mine is theirs or (inspect.ismethod(mine) and bool(mine == theirs))
+
+    def __hash__(self) -> int:
+        return hash(self.source) if inspect.ismethod(self.source) else id(self.source)
+
+    def __repr__(self) -> str:
+        return f"as_handler({self.source!r})"
+
+    def _offer(self, hook: str, function: Callable[..., Any]) -> None:
+        setattr(self, f"on_{hook}", _fit(hook, function))
+
+
+class ObjectAdapter(Adapter):
+    """An object with ``handle_*`` methods."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        self.raise_error = getattr(source, "raise_error", False)
+        for hook, function in _hooks_on(source).items():
+            self._offer(hook, function)
+
+
+class MappingAdapter(Adapter):
+    """A mapping of hook names to functions; ``raise_error`` may be one of its keys."""
+
+    def __init__(self, source: Mapping[str, Any]) -> None:
+        super().__init__(source)
+        for name, function in source.items():
+            hook = _MAPPING_KEYS.get(name)
+            if name == "raise_error":
+                self.raise_error = bool(function)
+            elif hook is None:
+                raise ConfigurationError(
+                    f"A handler mapping has the key {name!r}, which names no hook. "
+                    f"Its keys may be: {', '.join(f'handle_{hook}' for hook in HOOKS)}."
+                )
+            elif not callable(function):
+                raise ConfigurationError(
+                    f"A handler mapping has {function!r} under {name!r}; it must be a function."
+                )
+            else:
+                self._offer(hook, function)
+
+
+class FunctionAdapter(Adapter):
+    """A plain function, for custom events."""
+
+    def __init__(self, source: Callable[..., Any]) -> None:
+        super().__init__(source)
+        self._offer("custom_event", source)
+
+
+_MAPPING_KEYS = {
+    name: hook for hook in HOOKS for name in (*_spellings(hook), f"on_{hook}")
+} | {"handleLlmStart": "llm_start", "handleLlmEnd": "llm_end", "handleLlmError": "llm_error"}
+
+
+def _fit(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` as one that takes what ``on_<hook>`` is given."""
+    positional, keywords = HOOKS[hook]
+    arguments = arguments_of(function)
+    pick = _picker(positional, keywords, arguments)
+    if pick is None:
+        return function
+    if inspect.iscoroutinefunction(function):
+
+        async def acall(*args: Any, **kwargs: Any) -> Any:
+            chosen, named = pick(args, kwargs)
+            return await function(*chosen, **named)
+
+        return acall
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        chosen, named = pick(args, kwargs)
+        return function(*chosen, **named)
+
+    return call
+
+
+Picked = tuple[Sequence[Any], Mapping[str, Any]]
+
+
+def _picker(
+    positional: tuple[str, ...], keywords: tuple[str, ...], declared: Arguments
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Picked] | None:
+    known = positional + keywords
+    names = declared.positional
+    if set(names) <= set(known):
+        order = tuple(known.index(name) for name in names)
+    else:
+        order = tuple(range(min(len(names), len(known))))
+    if declared.var_positional:
+        order = tuple(range(len(known)))
+    wanted = tuple(name for name in declared.keyword_only if name in known)
+    count = len(positional)
+
+    def pick(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Picked:
+        values = [*args[:count], *(kwargs.get(key) for key in keywords)]
+        named: dict[str, Any] = {key: values[known.index(key)] for key in wanted}
+        if declared.var_keyword:
+            taken = {known[index] for index in order}
+            rest = {key: kwargs.get(key) for key in keywords if key not in taken}
+            named = {**rest, **named}
+        return [values[index] for index in order], named
+
+    return pick
+
+
+def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
+    """Return the functions that serve ``hook``, in the handlers' order."""
+    found = []
+    name = f"on_{hook}"
+    for handler in handlers:
+        own = getattr(handler, "__dict__", None)
+        if (own and name in own) or name in _overridden(type(handler)):
+            function = getattr(handler, name, None)
+            if function is not None:
+                flag = ignore_flag(hook)
+                fixed = getattr(type(handler), flag, None) is False and not (own and flag in own)
+                found.append(Hook(handler, function, None if fixed else flag))
+    return tuple(found)
+
+
+_OVERRIDDEN: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
+
+
+def _overridden(kind: type) -> frozenset[str]:
+    try:
+        return _OVERRIDDEN[kind]
+    except KeyError:
+        names = frozenset(
+            f"on_{hook}" for hook in HOOKS if _is_overridden(kind, f"on_{hook}")
+        )
+        _OVERRIDDEN[kind] = names
+        return names
+
+
+def _is_overridden(kind: type, name: str) -> bool:
+    function = getattr(kind, name, None)
+    if function is None:
+        # A class with __getattr__ (a mock, a proxy) may have any hook.
+        return hasattr(kind, "__getattr__")
+    # langchain-core's base classes define every hook as a no-op; calling those costs and says nothing.
+    module = getattr(function, "__module__", None)
+    return module not in (__name__, "langchain_core.callbacks.base")
+
+
+_reported: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+def report_failure(handler: Any, hook: str) -> None:
+    """Log the exception being handled, once for each handler and hook."""
+    try:
+        seen = _reported.setdefault(handler, set())
+    except TypeError:  # neither hashable nor weakly referable: better twice than never
+        seen = set()
+    if hook in seen:
+        return
+    seen.add(hook)
+    name = type(handler).__name__ if not isinstance(handler, Adapter) else repr(handler)
+    logger.warning(
+        "Handler %s failed in on_%s; the run goes on, and later failures of this hook are not "
+        "logged",
+        name,
+        hook,
+        exc_info=True,
+    )
+
+
+def unique(handlers: Sequence[Any]) -> list[Any]:
+    """Return ``handlers`` as handlers, in order, each once."""
+    found: list[Any] = []
+    for source in handlers:
+        handler = as_handler(source)
+        if not any(handler is other for other in found) and handler not in found:
+            found.append(handler)
+    return found
+
+
+def raises(handler: Any) -> bool:
+    """Return whether the handler wants its exceptions raised in the run."""
+    return cast("bool", getattr(handler, "raise_error", False))

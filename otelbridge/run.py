@@ -1,0 +1,681 @@
+"""The run: one invocation, one span, begun once and ended exactly once.
+
+``begin`` opens the span and tells the handlers; ``end``, ``fail`` or the async twins tell the
+handlers and close the span. Whoever begins a run ends it in the same frame. The body runs inside
+``run.context`` (``enter``, ``asteps``), where the run is the current one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context as OwnedContext
+from time import time_ns
+from typing import Any, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, Status, StatusCode
+
+from otelbridge import _run_ids, _tracing, semconv
+from otelbridge._backlog import Backlog, running_loop
+from otelbridge._process import process
+from otelbridge._run_ids import EndedRun
+from otelbridge._span_events import SpanEvents, late_event
+from otelbridge._tracing import Tracing, guard
+from otelbridge.config import RunnableConfig, ensure_config, fill_config
+from otelbridge.context import (
+    RUN_KEY,
+    SPAN_KEY,
+    Steps,
+    body_context,
+    get_otel,
+    owned_context,
+)
+from otelbridge.delivery import adeliver, adeliver_last, deliver
+from otelbridge.errors import ConfigurationError
+from otelbridge.handlers import Hook, hooks_of
+from otelbridge.manager import CallbackManager, is_manager
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EMPTY: CallbackManager = CallbackManager()
+
+
+class Run:
+    """One invocation of a runnable, or of any code between ``begin`` and its end.
+
+    A body parameter named ``run_manager`` receives it. ``event`` and ``aevent`` may be called
+    from any thread; ending belongs to whoever began the run.
+
+    Attributes:
+        name: the run's name, as handlers and the span have it.
+        run_type: ``chain``, ``tool`` and so on.
+        parent_run_id: of the run that this one was begun in, or None.
+        handlers: called for this run; ``inheritable_handlers`` also for what runs below it.
+        tags: of this run; ``inheritable_tags`` also of what runs below it.
+        metadata: likewise, with ``inheritable_metadata``.
+        span: the run's span. It never raises and may not record.
+        context: the ``contextvars.Context`` in which the body runs.
+        ended: whether the run has ended.
+    """
+
+    __slots__ = (
+        "_ambient",
+        "_backlog",
+        "_config",
+        "_event_hooks",
+        "_events",
+        "_host",
+        "_id",
+        "_kind",
+        "_process",
+        "_shadowed",
+        "_shared",
+        "_tracing",
+        "_uuid",
+        "_wants_output",
+        "block",
+        "context",
+        "ended",
+        "handlers",
+        "inheritable_handlers",
+        "inheritable_metadata",
+        "inheritable_tags",
+        "metadata",
+        "name",
+        "parent_run_id",
+        "run_type",
+        "span",
+        "tags",
+        "__weakref__",
+    )
+
+    context: OwnedContext
+    span: Span
+
+    def __init__(
+        self,
+        name: str,
+        config: RunnableConfig | None,
+        run_type: str | None,
+        kind: str,
+        *,
+        is_async: bool = False,
+    ) -> None:
+        otel = get_otel()
+        here = cast("Run | None", otel.get(RUN_KEY))
+        manager = _EMPTY
+        number = None
+        if config:
+            manager = _manager(config, here)
+            name = config.get("run_name") or name
+            if (given := config.get("run_id")) is not None:
+                number = _number(given)
+        elif here is not None:
+            manager = _inherited(here)
+        self.name = name
+        self.run_type = run_type or kind
+        self._kind = kind
+        self._id = _run_ids.new_id() if number is None else number
+        self._uuid: UUID | None = None
+        self.parent_run_id = manager.parent_run_id
+        self.handlers = manager.handlers
+        self.inheritable_handlers = manager.inheritable_handlers
+        self.tags = manager.tags
+        self.inheritable_tags = manager.inheritable_tags
+        self.metadata = manager.metadata
+        self.inheritable_metadata = manager.inheritable_metadata
+        self.ended = False
+        self.block: object = None  # the with block that made this run current, if one did
+        self._config = config and dict(config)
+        self._ambient = here
+        self._shared: RunnableConfig | None = None
+        self._event_hooks: tuple[Hook, ...] | None = None
+        self._shadowed: Run | None = None
+        self._process = process.token
+        self._backlog: Backlog | None = None
+        self._host: Run | None = None
+        self._wants_output: bool | None = None
+        self._open(otel, here)
+        if is_async or (here is not None and here._host is not None):
+            self._settle_host(here, is_async)
+
+    # ------------------------------------------------------------------ the span
+
+    def _open(self, otel: Context, here: Run | None) -> None:
+        parent_span, tracing = self._parent(otel, here)
+        self._tracing = tracing
+        tracer = tracing.tracer()
+        base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
+        self._events: SpanEvents | None = None
+        try:
+            if tracing.absent:
+                span = tracer.start_span(self.name, base)
+            else:
+                text = _run_ids.text_of(self._id)
+                span = tracer.start_span(
+                    tracing.gate.name(self.name), base, attributes=self._start_attributes(text)
+                )
+        except Exception:
+            guard("start a span")
+            span = NonRecordingSpan(_span_of(base).get_span_context())
+        self.span = span
+        inside = body_context(self, span, base)
+        self.context = owned_context(inside)
+        if not tracing.absent and span.is_recording():
+            self._events = SpanEvents(span, tracing, self.name, text, inside)
+
+    def _start_attributes(self, text: str) -> dict[str, Any]:
+        own = {semconv.RUN_ID: text, semconv.RUN_TYPE: self.run_type}
+        allowed = self._tracing.recording.configurable_keys
+        if not (self.tags or self.metadata or allowed):
+            return own
+        configurable: Mapping[str, Any] = {}
+        if allowed:
+            held = self.shared_config().get("configurable") or {}
+            configurable = {key: held[key] for key in allowed if key in held}
+        return cast(
+            "dict[str, Any]",
+            self._tracing.gate.start(own, self.tags, self.metadata, configurable),
+        )
+
+    def _parent(self, otel: Context, here: Run | None) -> tuple[Span | None, Tracing]:
+        """Return the parent span where it is not the current one, and the tracing to use."""
+        parent_id = self.parent_run_id
+        if parent_id is None:
+            return None, _tracing.current()
+        number = parent_id.int
+        if here is not None and here._id == number:
+            return None, here._tracing
+        live = _run_ids.live.get(number)
+        if live is not None:
+            return live.span, live._tracing
+        ended = _run_ids.ended_run(number)
+        if ended is not None:
+            return NonRecordingSpan(ended.span_context), ended.tracing
+        return None, _tracing.current()
+
+    def _close(self, error: BaseException | None, output: Any) -> None:
+        """End the span, once; ``output`` is recorded where content is."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._uuid is not None:
+            self._leave()
+        if self._process is not process.token:
+            return  # inherited over a fork: the span is the parent's to export
+        span = self.span
+        events = self._events
+        if events is None:
+            if span is not INVALID_SPAN:
+                self._end_span(None)
+            return
+        not_before = 0
+        try:
+            not_before = self._last_words(events, error, output)
+        except Exception:
+            guard("complete a span")
+        self._end_span(not_before if not_before > time_ns() else None)
+
+    def _end_span(self, at_ns: int | None) -> None:
+        try:
+            if at_ns is None:
+                self.span.end()
+            else:
+                self.span.end(at_ns)
+        except Exception:
+            guard("end a span")
+
+    def _last_words(self, events: SpanEvents, error: BaseException | None, output: Any) -> int:
+        if error is None:
+            if self._tracing.recording.capture_content and output is not None:
+                self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
+            return self._kept(events.finish())
+        outcome = outcome_of(error)
+        if outcome is not None:
+            self._set(semconv.RUN_OUTCOME, outcome)
+            return self._kept(events.finish())
+        gate = self._tracing.gate
+        record = gate.exception(error)
+        kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
+        self._set(semconv.ERROR_TYPE, kind)
+        message = str(record.get(semconv.EXCEPTION_MESSAGE, ""))
+        self.span.set_status(Status(StatusCode.ERROR, message or kind))
+        return self._kept(events.finish(exception=record))
+
+    def _set(self, key: str, value: str) -> None:
+        if self._tracing.limits.span_attributes != 0 and self.span.is_recording():
+            self.span.set_attribute(key, value)
+
+    def _kept(self, not_before: int) -> int:
+        """Put the run id back where the application's own attributes have pushed it out."""
+        limit = self._tracing.limits.span_attributes
+        held = getattr(self.span, "attributes", None)
+        if limit and held is not None and len(held) >= limit and semconv.RUN_ID not in held:
+            self._set(semconv.RUN_ID, _run_ids.text_of(self._id))
+        return not_before
+
+    # ------------------------------------------------------------------ identity
+
+    @property
+    def run_id(self) -> UUID:
+        """The run's id."""
+        if self._uuid is None:
+            self._uuid = _run_ids.uuid_of(self._id)
+            if not self.ended:
+                self._shadowed = _run_ids.enter(self, self._id)
+        return self._uuid
+
+    @property
+    def id(self) -> UUID:
+        """The run's id, under the name that listeners know."""
+        return self.run_id
+
+    def _leave(self) -> None:
+        context = self.span.get_span_context()
+        kept = EndedRun(context, self._tracing, self.name) if context.is_valid else None
+        _run_ids.leave(self, self._id, self._shadowed, kept)
+        self._shadowed = None
+
+    def __repr__(self) -> str:
+        state = "ended" if self.ended else "live"
+        return f"<Run {self.name!r} {self.run_type} {_run_ids.text_of(self._id)} {state}>"
+
+    # ------------------------------------------------------------------ the config below it
+
+    def get_child(self, tag: str | None = None) -> CallbackManager:
+        """Return the manager that a run below this one begins with; ``tag`` is only for that."""
+        child = _inherited(self)
+        if tag is not None:
+            child.add_tags([tag], inherit=False)
+        return child
+
+    def child_config(self, tag: str | None = None) -> RunnableConfig:
+        """Return the whole config for one run below this one."""
+        config = fill_config(None, self.shared_config())
+        if tag is not None:
+            config["callbacks"] = self.get_child(tag)
+        return config
+
+    def shared_config(self) -> RunnableConfig:
+        """Return the config of what runs below, to be read and never changed."""
+        if self._shared is None:
+            ambient = self._ambient
+            config = fill_config(
+                cast("Any", self._config), None if ambient is None else ambient.shared_config()
+            )
+            config.pop("run_name", None)
+            config.pop("run_id", None)
+            config["callbacks"] = self.get_child()
+            self._shared = config
+        return self._shared
+
+    # ------------------------------------------------------------------ the body
+
+    def enter(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``func`` inside the run."""
+        return self.context.run(func, *args, **kwargs)
+
+    def asteps(self, awaitable: Awaitable[T]) -> Steps[T]:
+        """Return an awaitable that runs ``awaitable`` inside the run, step by step."""
+        return Steps(awaitable, self.context)
+
+    def event(self, name: str, data: Any) -> None:
+        """Dispatch a custom event of this run; it never blocks an event loop.
+
+        After the run's end handlers still get it, and it becomes a zero-length child span.
+        """
+        record_event(self, name, data)
+        if hooks := self._custom_event_hooks():
+            deliver(hooks, "custom_event", self.backlog, (name, data), self._event_keywords())
+
+    async def aevent(self, name: str, data: Any) -> None:
+        """As ``event``; async handlers are awaited."""
+        record_event(self, name, data)
+        if hooks := self._custom_event_hooks():
+            await self.settle()
+            await adeliver(hooks, "custom_event", (name, data), self._event_keywords())
+
+    def _custom_event_hooks(self) -> tuple[Hook, ...]:
+        hooks = self._event_hooks
+        if hooks is None:
+            handlers = self.inheritable_handlers
+            hooks = self._event_hooks = hooks_of(handlers, "custom_event") if handlers else ()
+        return hooks
+
+    def _event_keywords(self) -> dict[str, Any]:
+        # An event is dispatched with the config of what runs below, so it has the tags of that.
+        return {
+            "run_id": self.run_id,
+            "tags": self.inheritable_tags,
+            "metadata": self.inheritable_metadata,
+        }
+
+    # ------------------------------------------------------------------ handlers
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """The queue for coroutines of async handlers, of the nearest async run."""
+        host = self._host
+        if host is None or host.ended:
+            return None
+        return host._backlog
+
+    def _settle_host(self, here: Run | None, is_async: bool) -> None:
+        host = None if here is None else here._host
+        loop = running_loop()
+        if host is not None and not host.ended:
+            same = cast("Backlog", host._backlog).belongs_to(loop)
+            if same or (loop is None and not is_async):
+                self._host = host
+                return
+        if is_async and loop is not None:
+            self._host = self
+            self._backlog = Backlog(loop)
+
+    def _tell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        if not self.handlers:
+            return
+        name = f"{self._kind}_{hook}"
+        if hooks := hooks_of(self.handlers, name):
+            deliver(hooks, name, self.backlog, args, self._said(hook, extra))
+
+    async def _atell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        name = f"{self._kind}_{hook}"
+        if hooks := hooks_of(self.handlers, name):
+            await self.settle()
+            await adeliver(hooks, name, args, self._said(hook, extra))
+
+    def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "run_id": self.run_id,
+            "parent_run_id": self.parent_run_id,
+            "tags": self.tags,
+        }
+        if hook == "start":
+            said["metadata"] = self.metadata
+            said["name"] = self.name
+        said.update(extra)
+        return said
+
+    def behind(self) -> bool:
+        """Return whether async handlers have work that nobody has awaited yet."""
+        backlog = self.backlog
+        return backlog is not None and not backlog.idle
+
+    def about(self) -> dict[str, Any]:
+        """Return what the hooks for a chunk get by name."""
+        return self._said("chunk", {})
+
+    async def settle(self) -> None:
+        """Wait for what sync dispatches have left to async handlers."""
+        backlog = self.backlog
+        if backlog is not None and not backlog.idle:
+            await backlog.settle()
+
+    def wants_output(self) -> bool:
+        """Return whether anybody is told what a stream's chunks add up to."""
+        if self._wants_output is None:
+            ends = self.handlers and hooks_of(self.handlers, f"{self._kind}_end")
+            self._wants_output = bool(ends) or self._tracing.recording.capture_content
+        return self._wants_output
+
+    def chunk_hooks(self) -> tuple[Hook, ...]:
+        """Return the hooks for the chunks of a stream."""
+        return hooks_of(self.handlers, "stream_chunk") if self.handlers else ()
+
+    def capture_input(self, inputs: Any) -> None:
+        """Record the input, where content is recorded."""
+        if self._events is not None and self._tracing.recording.capture_content:
+            try:
+                self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
+            except Exception:
+                guard("record an input")
+
+    # ------------------------------------------------------------------ ending
+
+    def end(self, output: Any = None, **extra: Any) -> None:
+        """End the run with its output. A second end, of any kind, does nothing."""
+        if self.ended:
+            return
+        try:
+            self._tell("end", (output,), extra)
+        except BaseException as error:
+            self._close(error, None)
+            raise
+        self._close(None, output)
+
+    def fail(self, error: BaseException, **extra: Any) -> None:
+        """End the run by an exception; cancel, early close and interrupts are no errors."""
+        if self.ended:
+            return
+        try:
+            self._tell("error", (error,), extra)
+        finally:
+            self._close(error, None)
+
+    def close(self, closed: GeneratorExit, output: Any = None, **extra: Any) -> None:
+        """End a stream that its consumer has closed.
+
+        The handlers are told an end with the ``output`` so far, as upstream tells it.
+        """
+        if self.ended:
+            return
+        try:
+            self._tell("end", (output,), extra)
+        finally:
+            self._close(closed, None)
+
+    async def aclose(self, closed: GeneratorExit, **extra: Any) -> None:
+        """End an async stream that its consumer has closed: upstream tells that as an error."""
+        if self.ended:
+            return
+        try:
+            if self.handlers and running_loop() is not None:
+                await self._tell_last("error", (closed,), extra)
+            else:
+                self._tell("error", (closed,), extra)
+        finally:
+            self._close(closed, None)
+
+    async def aend(self, output: Any = None, **extra: Any) -> None:
+        """As ``end``; async handlers are awaited before the run ends, also when cancelled."""
+        if self.ended:
+            return
+        if self.handlers:
+            try:
+                await self._tell_last("end", (output,), extra)
+            except BaseException as error:
+                self._close(error, None)
+                raise
+        self._close(None, output)
+
+    async def afail(self, error: BaseException, **extra: Any) -> None:
+        """As ``fail``; async handlers are awaited before the run ends, also when cancelled."""
+        if self.ended:
+            return
+        if not self.handlers or isinstance(error, GeneratorExit):
+            # A coroutine that is being closed may not await.
+            return self.fail(error, **extra)
+        try:
+            await self._tell_last("error", (error,), extra)
+        finally:
+            self._close(error, None)
+
+    async def _tell_last(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        name = f"{self._kind}_{hook}"
+        backlog = self.backlog
+        if hooks := hooks_of(self.handlers, name):
+            await adeliver_last(hooks, name, backlog, args, self._said(hook, extra))
+        if backlog is not None and not backlog.idle:
+            await backlog.settle()
+
+
+def begin(
+    name: str,
+    config: RunnableConfig | None,
+    inputs: Any,
+    /,
+    run_type: str | None = None,
+    serialized: Any = None,
+    *,
+    kind: str = "chain",
+    **extra: Any,
+) -> Run:
+    """Begin a run in sync code: open its span, then tell the handlers.
+
+    Args:
+        name: unless the config has a ``run_name``.
+        config: the caller's; what it leaves out comes from the current run.
+        inputs: given to the handlers by reference.
+        run_type: given to the handlers and the span; by default ``kind``.
+        serialized: given to the handlers.
+        kind: which hooks are called: ``chain``, ``tool`` or ``retriever``.
+        extra: further values for the start hook.
+
+    Raises:
+        ConfigurationError: the config holds something that cannot be used.
+        Exception: of a handler whose ``raise_error`` is true; the run has ended then.
+    """
+    run = Run(name, config, run_type, kind)
+    run.capture_input(inputs)
+    if run.handlers:
+        if kind == "chain":
+            extra["run_type"] = run_type
+        try:
+            run._tell("start", (serialized, inputs), extra)
+        except BaseException as error:
+            run._close(error, None)
+            raise
+    return run
+
+
+async def abegin(
+    name: str,
+    config: RunnableConfig | None,
+    inputs: Any,
+    /,
+    run_type: str | None = None,
+    serialized: Any = None,
+    *,
+    kind: str = "chain",
+    **extra: Any,
+) -> Run:
+    """As ``begin``, in async code: async handlers are awaited."""
+    run = Run(name, config, run_type, kind, is_async=True)
+    run.capture_input(inputs)
+    if run.handlers:
+        if kind == "chain":
+            extra["run_type"] = run_type
+        try:
+            await run._atell("start", (serialized, inputs), extra)
+        except BaseException as error:
+            run._close(error, None)
+            raise
+    return run
+
+
+def outcome_of(error: BaseException) -> str | None:
+    """Return how a run ended that was stopped by ``error`` without failing; None for a failure.
+
+    LangGraph's interrupts are known by name, so that nothing is imported.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return semconv.OUTCOME_CANCELLED
+    if isinstance(error, GeneratorExit):
+        return semconv.OUTCOME_CLOSED
+    for kind in type(error).__mro__:
+        if kind.__name__ == "GraphBubbleUp" and kind.__module__ == "langgraph.errors":
+            return semconv.OUTCOME_INTERRUPTED
+    return None
+
+
+def _span_of(context: Context) -> Span:
+    span = context.get(SPAN_KEY)
+    return span if isinstance(span, Span) else INVALID_SPAN
+
+
+def _inherited(run: Run) -> CallbackManager:
+    """Return the manager for a run below ``run``."""
+    return CallbackManager(
+        run.inheritable_handlers,
+        run.inheritable_handlers,
+        run.run_id,
+        tags=run.inheritable_tags,
+        inheritable_tags=run.inheritable_tags,
+        metadata=run.inheritable_metadata,
+        inheritable_metadata=run.inheritable_metadata,
+    )
+
+
+def _manager(config: RunnableConfig, here: Run | None) -> CallbackManager:
+    """Return what a run with ``config`` begins with, inside ``here``."""
+    callbacks = config.get("callbacks")
+    _check_callbacks(callbacks)
+    if here is None:
+        manager = CallbackManager.of(callbacks)
+        tags, metadata = config.get("tags"), config.get("metadata")
+        if config.get("configurable") or len(config) > len(_known(config)):
+            metadata = fill_config(config, None)["metadata"]
+    else:
+        full = ensure_config(config)
+        tags, metadata = full["tags"], full["metadata"]
+        manager = CallbackManager.of(full["callbacks"])
+        if manager.parent_run_id is None:
+            # Handlers that are passed on add to what is inherited; they never cut it off.
+            manager = _inherited(here).merge(manager)
+    if tags:
+        manager.add_tags(tags)
+    if metadata:
+        manager.add_metadata(metadata)
+    return manager
+
+
+_KNOWN_KEYS = frozenset(RunnableConfig.__annotations__)
+
+
+def _known(config: Mapping[str, Any]) -> set[str]:
+    return _KNOWN_KEYS & config.keys()
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if callbacks is None or is_manager(callbacks):
+        return
+    if isinstance(callbacks, Sequence) and not isinstance(callbacks, (str, bytes)):
+        return
+    raise ConfigurationError(
+        f"callbacks is {callbacks!r}; it must be a list of handlers, as in "
+        f"{{'callbacks': [handler]}}, or a callback manager."
+    )
+
+
+def _number(given: Any) -> int:
+    if isinstance(given, UUID):
+        return given.int
+    try:
+        return UUID(given).int
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigurationError(f"run_id is {given!r}; it must be a uuid.UUID.") from None
+
+
+def record_event(run: Run, name: str, data: Any) -> None:
+    """Give an event to the span of ``run``, whatever state the run is in."""
+    events = run._events
+    if events is None and run._process is process.token:
+        return
+    try:
+        tracing = run._tracing
+        cleaned, attributes, size = tracing.gate.event(name, data)
+        if events is not None and run._process is process.token and run.span.is_recording():
+            return events.add(cleaned, attributes, size)
+        late_event(
+            tracing,
+            run.span.get_span_context(),
+            cleaned,
+            attributes,
+            (run.name, _run_ids.text_of(run._id)),
+        )
+    except Exception:
+        guard("record a custom event")

@@ -1,0 +1,501 @@
+"""One call, one batch or one stream, each inside a run of its own.
+
+Everything that a runnable does goes through here, so the life cycle (begin, body, exactly one end)
+is written once for sync, once for async, and once for each kind of stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from otelbridge._arguments import arguments_of
+from otelbridge.config import (
+    RunnableConfig,
+    acall_func_with_variable_args,
+    call_func_with_variable_args,
+    get_config_list,
+)
+from otelbridge.context import Steps
+from otelbridge.delivery import adeliver, deliver
+from otelbridge.run import Run, abegin, begin
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+# What handlers get as input of a run whose input is still to come (langchain-core's convention).
+INPUT_TO_COME = {"input": ""}
+_NOTHING: Any = object()
+
+
+# ---------------------------------------------------------------------- one call
+
+
+def call_in_run(
+    name: str,
+    func: Callable[..., T],
+    input: Any,
+    config: RunnableConfig | None,
+    run_type: str | None = None,
+    serialized: Any = None,
+    **kwargs: Any,
+) -> T:
+    """Call ``func(input)`` as one run."""
+    run = begin(name, config, input, run_type, serialized)
+    try:
+        output = run.enter(_call, func, input, run, kwargs)
+    except BaseException as error:
+        run.fail(error)
+        raise
+    run.end(output)
+    return output
+
+
+def _call(func: Callable[..., T], input: Any, run: Run, kwargs: dict[str, Any]) -> T:
+    return call_func_with_variable_args(func, input, _config_for(func, run), run, **kwargs)
+
+
+async def acall_in_run(
+    name: str,
+    func: Callable[..., Awaitable[T]],
+    input: Any,
+    config: RunnableConfig | None,
+    run_type: str | None = None,
+    serialized: Any = None,
+    **kwargs: Any,
+) -> T:
+    """Await ``func(input)`` as one run."""
+    run = await abegin(name, config, input, run_type, serialized)
+    try:
+        output = await run.asteps(run.enter(_acall, func, input, run, kwargs))
+    except BaseException as error:
+        await run.afail(error)
+        raise
+    await run.aend(output)
+    return output
+
+
+def _acall(
+    func: Callable[..., Awaitable[T]], input: Any, run: Run, kwargs: dict[str, Any]
+) -> Awaitable[T]:
+    return acall_func_with_variable_args(func, input, _config_for(func, run), run, **kwargs)
+
+
+def _config_for(func: Callable[..., Any], run: Run) -> RunnableConfig:
+    # Building a config costs more than the rest of the call; most functions take none.
+    return run.child_config() if arguments_of(func).config_name is not None else {}
+
+
+# ---------------------------------------------------------------------- a batch
+
+
+def batch_in_runs(
+    name: str,
+    func: Callable[..., Sequence[Any]],
+    inputs: list[Any],
+    config: RunnableConfig | Sequence[RunnableConfig] | None,
+    *,
+    return_exceptions: bool = False,
+    run_type: str | None = None,
+    **kwargs: Any,
+) -> list[Any]:
+    """Call ``func(inputs)`` once, with one run for each input.
+
+    ``func`` returns one output or exception for each; it gets the lists of runs and configs as
+    ``run_manager`` and ``config`` where it takes them.
+    """
+    if not inputs:
+        return []
+    runs: list[Run] = []
+    try:
+        for value, each in zip(inputs, get_config_list(config, len(inputs))):
+            runs.append(begin(name, each, value, run_type))
+        outputs = func(inputs, **_lists_for(func, runs, kwargs))
+    except BaseException as error:
+        for run in runs:
+            run.fail(error)
+        if return_exceptions and isinstance(error, Exception):
+            return [error for _ in inputs]
+        raise
+    for run, output in zip(runs, outputs):
+        if isinstance(output, Exception):
+            run.fail(output)
+        else:
+            run.end(output)
+    return _outputs(outputs, return_exceptions)
+
+
+async def abatch_in_runs(
+    name: str,
+    func: Callable[..., Awaitable[Sequence[Any]]],
+    inputs: list[Any],
+    config: RunnableConfig | Sequence[RunnableConfig] | None,
+    *,
+    return_exceptions: bool = False,
+    run_type: str | None = None,
+    **kwargs: Any,
+) -> list[Any]:
+    """As ``batch_in_runs``, awaiting ``func(inputs)``."""
+    if not inputs:
+        return []
+    runs: list[Run] = []
+    try:
+        for value, each in zip(inputs, get_config_list(config, len(inputs))):
+            runs.append(await abegin(name, each, value, run_type))
+        outputs = await func(inputs, **_lists_for(func, runs, kwargs))
+    except BaseException as error:
+        for run in runs:
+            await run.afail(error)
+        if return_exceptions and isinstance(error, Exception):
+            return [error for _ in inputs]
+        raise
+    for run, output in zip(runs, outputs):
+        if isinstance(output, Exception):
+            await run.afail(output)
+        else:
+            await run.aend(output)
+    return _outputs(outputs, return_exceptions)
+
+
+def _lists_for(
+    func: Callable[..., Any], runs: list[Run], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    arguments = arguments_of(func)
+    if arguments.config_name is not None:
+        kwargs[arguments.config_name] = [run.child_config() for run in runs]
+    if "run_manager" in arguments:
+        kwargs["run_manager"] = runs
+    return kwargs
+
+
+def _outputs(outputs: Sequence[Any], return_exceptions: bool) -> list[Any]:
+    if not return_exceptions:
+        for output in outputs:
+            if isinstance(output, Exception):
+                raise output
+    return list(outputs)
+
+
+# ---------------------------------------------------------------------- streams
+
+
+class Total:
+    """What the chunks of a stream add up to, with ``+``; the last chunk where they do not add.
+
+    Attributes:
+        value: the total so far; None before the first chunk.
+    """
+
+    __slots__ = ("_adds", "value")
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self._adds = True
+
+    def add(self, chunk: Any) -> None:
+        """Take one more chunk."""
+        if self.value is None or not self._adds:
+            self.value = chunk
+            return
+        try:
+            self.value = self.value + chunk
+        except TypeError:
+            self.value = chunk
+            self._adds = False
+
+
+class _Unfinished:
+    """Ends a stream's run when its generator's frame goes away without having been closed.
+
+    That happens to an async generator whose event loop has closed before it.
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __del__(self) -> None:
+        if not self._run.ended:
+            self._run.fail(GeneratorExit())
+
+
+def stream_in_run(
+    name: str,
+    inputs: Iterator[Any],
+    transformer: Callable[..., Iterator[T]],
+    config: RunnableConfig | None,
+    run_type: str | None = None,
+    *,
+    defers_inputs: bool = False,
+    **kwargs: Any,
+) -> Iterator[T]:
+    """Yield the chunks of ``transformer(inputs)`` as one run.
+
+    The first input is pulled before the run begins, so that an earlier step begins first. Each
+    step of the transformer runs inside the run; the consumer never sees it. Closed early, the
+    transformer and the inputs are closed before the run ends.
+    """
+    source = iter(inputs)
+    first = next(source, _NOTHING)
+    run = begin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    taken, total = (Total(), Total()) if run.wants_output() else (None, None)
+    iterator: Iterator[T] | None = None
+    try:
+        tapped = _tap(first, source, taken)
+        iterator = iter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
+        step = run.context.run
+        hooks = run.chunk_hooks()
+        try:
+            while True:
+                chunk = step(next, iterator)
+                if hooks:
+                    deliver(hooks, "stream_chunk", run.backlog, (chunk,), run.about())
+                yield chunk
+                if total is not None:
+                    total.add(chunk)
+        except StopIteration:
+            pass
+        for _ in tapped:  # what the transformer left: the earlier steps finish their work
+            pass
+    except GeneratorExit as closed:
+        try:
+            _close_all(run, iterator, source)
+        except BaseException as error:
+            run.fail(error, inputs=taken and taken.value)
+            raise
+        run.close(closed, total and total.value, inputs=taken and taken.value)
+        raise
+    except BaseException as error:
+        try:
+            _close_all(run, iterator, source)
+        finally:
+            run.fail(error, inputs=taken and taken.value)
+        raise
+    run.end(total and total.value, inputs=taken and taken.value)
+
+
+def _tap(first: Any, rest: Iterator[Any], taken: Total | None) -> Iterator[Any]:
+    whole = iter(()) if first is _NOTHING else chain((first,), rest)
+    if taken is None:
+        return whole
+    return _counted(whole, taken)
+
+
+def _counted(chunks: Iterator[T], taken: Total) -> Iterator[T]:
+    for chunk in chunks:
+        taken.add(chunk)
+        yield chunk
+
+
+def _close_all(run: Run, iterator: Iterator[Any] | None, source: Iterator[Any]) -> None:
+    try:
+        if (close := getattr(iterator, "close", None)) is not None:
+            run.enter(close)
+    finally:
+        if (close := getattr(source, "close", None)) is not None:
+            close()
+
+
+def _arguments_for(
+    transformer: Callable[..., Any], run: Run, kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    arguments = arguments_of(transformer)
+    if arguments.config_name is not None:
+        kwargs[arguments.config_name] = run.child_config()
+    if "run_manager" in arguments:
+        kwargs["run_manager"] = run
+    return kwargs
+
+
+async def astream_in_run(
+    name: str,
+    inputs: AsyncIterator[Any],
+    transformer: Callable[..., AsyncIterator[T]],
+    config: RunnableConfig | None,
+    run_type: str | None = None,
+    *,
+    defers_inputs: bool = False,
+    **kwargs: Any,
+) -> AsyncIterator[T]:
+    """As ``stream_in_run``, for async iterators."""
+    source = aiter(inputs)
+    first = await anext_or(source, _NOTHING)
+    run = await abegin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    unfinished = _Unfinished(run)
+    taken, total = (Total(), Total()) if run.wants_output() else (None, None)
+    iterator: AsyncIterator[T] | None = None
+    try:
+        tapped = _Tap(first, source, taken)
+        iterator = aiter(
+            run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs))
+        )
+        hooks = run.chunk_hooks()
+        pull = iterator.__anext__
+        steps: Steps[T] = Steps(run.enter(unregistered, pull), run.context)
+        try:
+            while True:
+                chunk = await steps
+                if hooks:
+                    await adeliver(hooks, "stream_chunk", (chunk,), run.about())
+                if run.behind():
+                    await run.settle()
+                yield chunk
+                if total is not None:
+                    total.add(chunk)
+                steps.then(pull())
+        except StopAsyncIteration:
+            pass
+        async for _ in tapped:
+            pass
+    except GeneratorExit as closed:
+        try:
+            await _aclose_all(run, iterator, source)
+        except BaseException as error:
+            await run.afail(error, inputs=taken and taken.value)
+            raise
+        await run.aclose(closed, inputs=taken and taken.value)
+        raise
+    except BaseException as error:
+        try:
+            await _aclose_all(run, iterator, source)
+        finally:
+            await run.afail(error, inputs=taken and taken.value)
+        raise
+    await run.aend(total and total.value, inputs=taken and taken.value)
+    del unfinished
+
+
+class _Tap:
+    """The inputs of an async transformer, the first of which has been pulled already.
+
+    Not an async generator: nobody would close it, and the event loop would find it.
+    """
+
+    __slots__ = ("_first", "_rest", "_taken")
+
+    def __init__(self, first: Any, rest: AsyncIterator[Any], taken: Total | None) -> None:
+        self._first, self._rest, self._taken = first, rest, taken
+
+    def __aiter__(self) -> _Tap:
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        if self._taken is None and self._first is _NOTHING:
+            return self._rest.__anext__()
+        return self._next()
+
+    async def _next(self) -> Any:
+        chunk, self._first = self._first, _NOTHING
+        if chunk is _NOTHING:
+            chunk = await self._rest.__anext__()
+        if self._taken is not None:
+            self._taken.add(chunk)
+        return chunk
+
+
+def unregistered(pull: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+    """Take the first step of an async generator that we own and close.
+
+    The event loop must not know it, or ``shutdown_asyncgens`` would close it beside us.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return pull()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+async def aclose(iterator: AsyncIterator[Any] | None) -> None:
+    """Close an async iterator, where it can be closed."""
+    if (close := getattr(iterator, "aclose", None)) is not None:
+        await close()
+
+
+class owned(AsyncIterator[T]):  # noqa: N801 - reads as a word at its uses
+    """Iterate over an async iterator that the caller closes, unknown to the event loop.
+
+    ::
+
+        try:
+            async for chunk in owned(chunks):
+                yield chunk
+        finally:
+            await aclose(chunks)
+    """
+
+    __slots__ = ("_begun", "_iterator")
+
+    def __init__(self, iterator: AsyncIterator[T]) -> None:
+        self._iterator = iterator
+        self._begun = False
+
+    def __anext__(self) -> Awaitable[T]:
+        if self._begun:
+            return self._iterator.__anext__()
+        self._begun = True
+        return unregistered(self._iterator.__anext__)
+
+
+async def anext_or(iterator: AsyncIterator[T], default: Any) -> Any:
+    """Return the first chunk of an iterator that we own, or ``default`` when there is none."""
+    try:
+        return await unregistered(iterator.__anext__)
+    except StopAsyncIteration:
+        return default
+
+
+async def _aclose_all(
+    run: Run, iterator: AsyncIterator[Any] | None, source: AsyncIterator[Any]
+) -> None:
+    try:
+        if (close := getattr(iterator, "aclose", None)) is not None:
+            await run.asteps(close())
+    finally:
+        await aclose(source)
+
+
+async def cancel_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def once(value: T) -> Iterator[T]:
+    """Yield one value."""
+    yield value
+
+
+async def aonce(value: T) -> AsyncIterator[T]:
+    """Yield one value."""
+    yield value
+
+
+def add_up(chunks: Iterator[Any]) -> tuple[bool, Any]:
+    """Return whether there was any chunk, and what they add up to (the last where they do not)."""
+    total = _NOTHING
+    for chunk in chunks:
+        total = chunk if total is _NOTHING else sum_or_last(total, chunk)
+    return total is not _NOTHING, None if total is _NOTHING else total
+
+
+async def aadd_up(chunks: AsyncIterator[Any]) -> tuple[bool, Any]:
+    """As ``add_up``, for an async iterator."""
+    total = _NOTHING
+    async for chunk in chunks:
+        total = chunk if total is _NOTHING else sum_or_last(total, chunk)
+    return total is not _NOTHING, None if total is _NOTHING else total
+
+
+def sum_or_last(total: Any, chunk: Any) -> Any:
+    """Return ``total + chunk``, or ``chunk`` where these do not add."""
+    try:
+        return total + chunk
+    except TypeError:
+        return chunk
+

@@ -1,0 +1,291 @@
+"""A function as a runnable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from operator import itemgetter
+from typing import Any, TypeVar, cast, overload
+
+from otelbridge._arguments import arguments_of
+from otelbridge._source import lambda_source
+from otelbridge.config import (
+    RunnableConfig,
+    call_func_with_variable_args,
+    run_in_executor,
+)
+from otelbridge.run import Run, abegin, begin
+from otelbridge.runnables import _in_run
+from otelbridge.runnables.base import (
+    Input,
+    Output,
+    Runnable,
+    is_async_callable,
+    is_async_generator,
+)
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class RunnableLambda(Runnable[Input, Output]):
+    """A function as a runnable; it may also be a generator function, or return a runnable.
+
+    A returned runnable is run in its place, up to ``recursion_limit`` deep. A parameter that is
+    named ``config`` or annotated ``RunnableConfig`` is filled in, one named ``run_manager`` gets
+    the ``Run``.
+
+    Args:
+        func: the function; a coroutine or async generator function serves the async forms only.
+        afunc: serves the async forms, where ``func`` is a sync function.
+        name: of its runs; by default the function's.
+
+    Raises:
+        TypeError: ``func`` is no function, or both are async.
+    """
+
+    func: Callable[..., Any]
+    afunc: Callable[..., Any]
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not callable(func):
+            raise TypeError(f"RunnableLambda needs a function, and was given {func!r}.")
+        if is_async_callable(func) or is_async_generator(func):
+            if afunc is not None:
+                raise TypeError(
+                    "RunnableLambda was given two async functions. Pass a sync function first, "
+                    "its async twin as afunc; or one async function alone."
+                )
+            self.afunc = func
+        else:
+            self.func = func
+            if afunc is not None:
+                self.afunc = afunc
+        own = getattr(func, "__name__", "<lambda>")
+        if name is not None:
+            self.name = name
+        elif own != "<lambda>":
+            self.name = own
+        self._is_plain = hasattr(self, "func") and _is_plain(func)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RunnableLambda):
+            return False
+        for name in ("func", "afunc"):
+            if hasattr(self, name) and hasattr(other, name):
+                return bool(getattr(self, name) == getattr(other, name))
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        function = getattr(self, "func", None)
+        if isinstance(function, itemgetter):
+            return f"RunnableLambda({str(function).removeprefix('operator.')})"
+        if function is not None:
+            return f"RunnableLambda({lambda_source(function)})"
+        return f"RunnableLambda(afunc={lambda_source(self.afunc)})"
+
+    # ------------------------------------------------------------------ one input
+
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """Call the function as a run."""
+        if not hasattr(self, "func"):
+            raise TypeError(
+                f"{self!r} has an async function only; use ainvoke, or give it a sync one."
+            )
+        run = begin(self.name or self.get_name(), config, input)
+        try:
+            if self._is_plain and not kwargs:
+                output = run.context.run(self.func, input)
+                if getattr(type(output), "is_runnable", False):
+                    output = run.enter(self._run_returned, output, input, run)
+            else:
+                output = run.enter(self._invoke, input, run, kwargs)
+        except BaseException as error:
+            run.fail(error)
+            raise
+        run.end(output)
+        return cast("Output", output)
+
+    def _invoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
+        output = _call(self.func, input, run, kwargs)
+        if inspect.isgeneratorfunction(self.func):
+            output = _in_run.add_up(output)[1]
+        if isinstance(output, Runnable):
+            return self._run_returned(output, input, run)
+        return output
+
+    def _run_returned(self, returned: Runnable[Any, Any], input: Any, run: Run) -> Any:
+        return returned.invoke(input, self._one_deeper(run, input))
+
+    def _one_deeper(self, run: Run, input: Any) -> RunnableConfig:
+        config = run.child_config()
+        if config["recursion_limit"] <= 0:
+            raise RecursionError(
+                f"The recursion limit was reached when {self!r} returned a runnable for the input "
+                f"{input!r}. Raise recursion_limit in the config if that is meant."
+            )
+        config["recursion_limit"] -= 1
+        return config
+
+    async def ainvoke(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Output:
+        """Await the function as a run; a sync function runs in a thread."""
+        run = await abegin(self.name or self.get_name(), config, input)
+        try:
+            output = await run.asteps(self._ainvoke(input, run, kwargs))
+        except BaseException as error:
+            await run.afail(error)
+            raise
+        await run.aend(output)
+        return cast("Output", output)
+
+    async def _ainvoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
+        if not hasattr(self, "afunc"):
+            output = await run_in_executor(None, _call_whole, self.func, input, run, kwargs)
+        elif is_async_generator(self.afunc):
+            chunks = _call(self.afunc, input, run, kwargs)
+            try:
+                output = (await _in_run.aadd_up(_in_run.owned(chunks)))[1]
+            finally:
+                await _in_run.aclose(chunks)
+        else:
+            output = await _call(self.afunc, input, run, kwargs)
+        if isinstance(output, Runnable):
+            return await output.ainvoke(input, self._one_deeper(run, input))
+        return output
+
+    # ------------------------------------------------------------------ streams
+
+    def stream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        """Call the function as a run and yield what it yields, or its output."""
+        return self.transform(_in_run.once(input), config, **kwargs)
+
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Output]:
+        """As ``stream``, once all input is there."""
+        if not hasattr(self, "func"):
+            raise TypeError(
+                f"{self!r} has an async function only; use astream, or give it a sync one."
+            )
+        yield from self._transform_stream_with_config(input, self._transform, config, **kwargs)
+
+    def _transform(self, chunks: Iterator[Any], run_manager: Run, **kwargs: Any) -> Iterator[Any]:
+        run = run_manager
+        _, input = _in_run.add_up(chunks)
+        output = _call(self.func, input, run, kwargs)
+        if inspect.isgeneratorfunction(self.func):
+            total = yield from _yield_and_add_up(output)
+            if isinstance(total, Runnable):
+                yield from total.stream(input, self._one_deeper(run, input))
+        elif isinstance(output, Runnable):
+            yield from output.stream(input, self._one_deeper(run, input))
+        else:
+            yield output
+
+    def astream(
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        """Await the function as a run and yield what it yields, or its output."""
+        return self.atransform(_in_run.aonce(input), config, **kwargs)
+
+    def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Output]:
+        """As ``astream``, once all input is there."""
+        return self._atransform_stream_with_config(input, self._atransform, config, **kwargs)
+
+    async def _atransform(
+        self, chunks: AsyncIterator[Any], run_manager: Run, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        run = run_manager
+        _, input = await _in_run.aadd_up(chunks)
+        total: Any = None
+        if not hasattr(self, "afunc"):
+            if inspect.isgeneratorfunction(self.func):
+                raise TypeError(
+                    f"{self!r} has a sync generator function only, which cannot stream in async "
+                    "code; use stream, or give it an async generator function."
+                )
+            total = await run_in_executor(None, _call, self.func, input, run, kwargs)
+        elif not is_async_generator(self.afunc):
+            total = await _call(self.afunc, input, run, kwargs)
+        else:
+            chunks = _call(self.afunc, input, run, kwargs)
+            try:
+                async for chunk in _in_run.owned(chunks):
+                    yield chunk
+                    total = chunk if total is None else _in_run.sum_or_last(total, chunk)
+            finally:
+                await _in_run.aclose(chunks)
+            if not isinstance(total, Runnable):
+                return
+        if isinstance(total, Runnable):
+            inner = total.astream(input, self._one_deeper(run, input))
+            try:
+                async for chunk in _in_run.owned(inner):
+                    yield chunk
+            finally:
+                await _in_run.aclose(inner)
+        else:
+            yield total
+
+
+def _is_plain(func: Callable[..., Any]) -> bool:
+    """Return whether calling ``func(input)`` is all there is to it."""
+    arguments = arguments_of(func)
+    return (
+        arguments.config_name is None
+        and "run_manager" not in arguments
+        and not inspect.isgeneratorfunction(func)
+    )
+
+
+def _call(func: Callable[..., Any], input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
+    wants_config = arguments_of(func).config_name is not None
+    config = run.child_config() if wants_config else cast("RunnableConfig", {})
+    return call_func_with_variable_args(func, input, config, run, **kwargs)
+
+
+def _call_whole(func: Callable[..., Any], input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
+    output = _call(func, input, run, kwargs)
+    return _in_run.add_up(output)[1] if inspect.isgeneratorfunction(func) else output
+
+
+def _yield_and_add_up(chunks: Iterator[Any]) -> Iterator[Any]:
+    total: Any = None
+    for chunk in chunks:
+        yield chunk
+        total = chunk if total is None else _in_run.sum_or_last(total, chunk)
+    return total
+
+
+@overload
+def chain(func: Callable[[In], Awaitable[Out]]) -> Runnable[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], AsyncIterator[Out]]) -> Runnable[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[[In], Iterator[Out]]) -> Runnable[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[..., Out]) -> Runnable[Any, Out]: ...
+
+
+def chain(func: Callable[..., Any]) -> Runnable[Any, Any]:
+    """Decorate a function to be a runnable; runnables that it calls are runs below its own."""
+    return RunnableLambda(func)

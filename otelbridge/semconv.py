@@ -1,0 +1,43 @@
+"""Every attribute key and span name that otelbridge writes, in one place.
+
+Own keys start with ``otelbridge.``; the others are OpenTelemetry's semantic conventions
+(https://opentelemetry.io/docs/specs/semconv/).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCOPE_NAME: Final = "otelbridge"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.36.0"
+
+RUN_ID: Final = "otelbridge.run.id"
+RUN_TYPE: Final = "otelbridge.run.type"
+RUN_TAGS: Final = "otelbridge.run.tags"
+RUN_METADATA: Final = "otelbridge.run.metadata."
+RUN_OUTCOME: Final = "otelbridge.run.outcome"
+RUN_INPUT: Final = "otelbridge.run.input"
+RUN_OUTPUT: Final = "otelbridge.run.output"
+PAGE: Final = "otelbridge.page"
+TRUNCATED: Final = "otelbridge.truncated"
+
+DATA: Final = "data"
+DATA_PREFIX: Final = "data."
+
+ERROR_TYPE: Final = "error.type"
+EXCEPTION: Final = "exception"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+EXCEPTION_ESCAPED: Final = "exception.escaped"
+
+SESSION_ID: Final = "session.id"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+USER_ID: Final = "user.id"
+
+OUTCOME_CANCELLED: Final = "cancelled"
+OUTCOME_CLOSED: Final = "closed"
+OUTCOME_INTERRUPTED: Final = "interrupted"
+
+PAGE_NAME: Final = "{run} events"
+LATE_NAME: Final = "{run} late event"
