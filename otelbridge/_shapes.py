@@ -41,6 +41,7 @@ HIDDEN: Final = "[hidden]"
 _SORTED_SETS: Final = 1000  # a set up to this size is put in order, so that traces compare
 _HEAD: Final = 1 << 20  # of bytes and of string subclasses, which must be copied to be read
 _ROWS: Final = 512  # entries of a numpy array that are made Python objects at once
+_FOREIGN: Final = 1000  # entries read of a container that is the user's code, each may cost a query
 
 
 class Many:
@@ -150,7 +151,7 @@ def _read_other(value: Any, kind: type) -> Shape:
     if issubclass(kind, Mapping):
         return Fields(value, _mapping_pairs)
     if issubclass(kind, (Sequence, AbstractSet, ValuesView)):
-        return Items(value, iter)
+        return Items(value, _foreign)
     return text_of(value)
 
 
@@ -196,8 +197,15 @@ def _error(value: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
+def _foreign(value: Iterable[Any]) -> Iterator[Any]:
+    for place, entry in enumerate(value):
+        if place >= _FOREIGN:
+            raise ValueError("the rest is not read")  # so that the container is known to have more
+        yield entry
+
+
 def _mapping_pairs(value: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    for key in value:
+    for key in _foreign(value):
         try:
             entry = value[key]
         except Exception:

@@ -241,7 +241,7 @@ def get_config_list(
         )
         later = cast("RunnableConfig", {k: v for k, v in config.items() if k != "run_id"})
         return [ensure_config(later if index else config) for index in range(length)]
-    return [ensure_config(cast("RunnableConfig | None", config)) for _ in range(length)]
+    return [ensure_config(config) for _ in range(length)]
 
 
 def get_callback_manager_for_config(config: RunnableConfig) -> CallbackManager:

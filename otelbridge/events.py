@@ -48,7 +48,8 @@ def dispatch_custom_event(
     if manager is not None:
         run = _record(manager, name, data)
         hooks = hooks_of(manager.handlers, "custom_event")
-        deliver(hooks, "custom_event", run and run.backlog, (name, data), _keywords(manager))
+        backlog = None if run is None else run.backlog
+        deliver(hooks, "custom_event", backlog, (name, data), _keywords(manager))
 
 
 async def adispatch_custom_event(

@@ -94,8 +94,7 @@ class CallbackManager:
         ``verbose`` is accepted for compatibility and does nothing.
         """
         manager = cls.of(inheritable_callbacks)
-        local = local_callbacks
-        for handler in getattr(local, "handlers", local) or ():
+        for handler in cls.of(local_callbacks).handlers:
             manager.add_handler(handler, inherit=False)
         manager.add_tags(inheritable_tags or [])
         manager.add_tags(local_tags or [], inherit=False)

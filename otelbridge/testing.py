@@ -37,6 +37,7 @@ from otelbridge._attributes import Bounds
 from otelbridge.export.forest import Node, forest, walk
 from otelbridge.export.tree import render
 
+_EMPTY = otel_context.Context()
 _VOLATILE = frozenset({semconv.RUN_ID, semconv.EXCEPTION_STACKTRACE})
 
 
@@ -53,6 +54,7 @@ class CapturedRuns:
         self.provider = provider
         self.tracer: trace.Tracer = provider.get_tracer("otelbridge.testing")
         self._tracing = _tracing.Tracing(provider, recording)
+        self._context = _EMPTY
         self._collector = _Collector()
         provider.add_span_processor(self._collector)
 
@@ -120,17 +122,19 @@ class CapturedRuns:
         return render(self.spans, width=None, times=False).rstrip("\n")
 
     def assert_clean(self) -> None:
-        """Check that nothing is left over: no unfinished span, and the context as at the start.
+        """Check that nothing is left over: no unfinished span, and the context as it was.
 
-        Call it where the capture began: in the ``with`` block, or in the test's own function.
+        Call it where the capture was begun, in the ``with`` block or after it.
 
         Raises:
             AssertionError: a span has not ended, or the current OTel context is another one.
         """
         if unfinished := self._collector.unfinished:
             raise AssertionError(f"spans that have not ended: {sorted(unfinished)}")
-        if left := otel_context.get_current():
-            raise AssertionError(f"the current OpenTelemetry context still holds {dict(left)}")
+        if (left := otel_context.get_current()) != self._context:
+            raise AssertionError(
+                f"the current OpenTelemetry context is {dict(left)}, not {dict(self._context)}"
+            )
 
     def clear(self) -> None:
         """Forget the spans that have finished so far."""
@@ -139,7 +143,7 @@ class CapturedRuns:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Capture the root runs of this block too, in a thread that has no copy of the context."""
-        token = otel_context.attach(otel_context.Context())
+        token = otel_context.attach(_EMPTY)
         try:
             with _tracing.use(self._tracing):
                 yield
@@ -191,8 +195,12 @@ def capture_runs(
         configurable_keys=frozenset(configurable_keys),
     )
     captured = CapturedRuns(provider, recording)
-    with captured.active():
-        yield captured
+    outside = otel_context.get_current()
+    try:
+        with captured.active():
+            yield captured
+    finally:
+        captured._context = outside  # what ``assert_clean`` expects after the block
 
 
 class _Collector(SpanProcessor):

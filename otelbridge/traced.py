@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast, overload
 from otelbridge._arguments import arguments_of
 from otelbridge.context import Steps
 from otelbridge.run import Run, abegin, begin
-from otelbridge.runnables._in_run import _Unfinished, unregistered
+from otelbridge.runnables._in_run import Unfinished, unregistered
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,7 +43,7 @@ def traced(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        label = _Label(name or getattr(function, "__name__", "traced"), run_type, function)
+        label = _Label(name or str(getattr(function, "__name__", "traced")), run_type, function)
         if inspect.isasyncgenfunction(function):
             return _async_generator(function, label)
         if inspect.isgeneratorfunction(function):
@@ -150,7 +150,7 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         run = await label.abegin(args, kwargs)
-        unfinished = _Unfinished(run)
+        unfinished = Unfinished(run)
         generator = cast("AsyncGenerator[Any, Any]", run.enter(function, *args, **kwargs))
         steps: Steps[Any] = Steps(run.enter(unregistered, generator.__anext__), run.context)
         try:

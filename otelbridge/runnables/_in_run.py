@@ -207,7 +207,7 @@ class Total:
             self._adds = False
 
 
-class _Unfinished:
+class Unfinished:
     """Ends a stream's run when its generator's frame goes away without having been closed.
 
     That happens to an async generator whose event loop has closed before it.
@@ -325,7 +325,7 @@ async def astream_in_run(
     source = aiter(inputs)
     first = await anext_or(source, _NOTHING)
     run = await abegin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
-    unfinished = _Unfinished(run)
+    unfinished = Unfinished(run)
     taken, total = (Total(), Total()) if run.wants_output() else (None, None)
     iterator: AsyncIterator[T] | None = None
     try:

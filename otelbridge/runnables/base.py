@@ -95,11 +95,11 @@ class Runnable(ABC, Generic[Input, Output]):
 
     def pick(self, keys: str | list[str]) -> Runnable[Input, Any]:
         """Return this followed by the choice of one key, or of some, of its output dict."""
-        return self | forms.pick(keys)
+        return self.pipe(forms.pick(keys))
 
     def assign(self, **kwargs: RunnableLike[Any, Any]) -> Runnable[Input, Any]:
         """Return this followed by adding to its output dict what each of ``kwargs`` gives."""
-        return self | forms.assign(forms.parallel(kwargs))
+        return self.pipe(forms.assign(forms.parallel(kwargs)))
 
     def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
         """Return this with arguments that every call gets."""

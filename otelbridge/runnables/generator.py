@@ -79,7 +79,7 @@ class RunnableGenerator(Runnable[Input, Output]):
         """Return the chunks of ``stream`` added up."""
         final: Any = None
         for chunk in self.stream(input, config, **kwargs):
-            final = chunk if final is None else final + chunk  # type: ignore[operator]
+            final = chunk if final is None else final + chunk
         return cast("Output", final)
 
     def atransform(
@@ -106,7 +106,7 @@ class RunnableGenerator(Runnable[Input, Output]):
         chunks = self.astream(input, config, **kwargs)
         try:
             async for chunk in _in_run.owned(chunks):
-                final = chunk if final is None else final + chunk  # type: ignore[operator]
+                final = chunk if final is None else final + chunk
         finally:
             await _in_run.aclose(chunks)
         return cast("Output", final)

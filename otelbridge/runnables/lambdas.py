@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from operator import itemgetter
 from typing import Any, TypeVar, cast, overload
 
@@ -262,7 +262,7 @@ def _call_whole(func: Callable[..., Any], input: Any, run: Run, kwargs: dict[str
     return _in_run.add_up(output)[1] if inspect.isgeneratorfunction(func) else output
 
 
-def _yield_and_add_up(chunks: Iterator[Any]) -> Iterator[Any]:
+def _yield_and_add_up(chunks: Iterator[Any]) -> Generator[Any, None, Any]:
     total: Any = None
     for chunk in chunks:
         yield chunk

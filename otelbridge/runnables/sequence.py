@@ -54,7 +54,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
                 flat.append(coerce_to_runnable(step))
         if len(flat) < _LEAST:
             raise ValueError(f"A RunnableSequence needs at least 2 steps, and got {len(flat)}.")
-        self.steps = flat
+        self.steps: list[Runnable[Any, Any]] = flat
         self.name = name
         self._tags = [f"seq:step:{number}" for number in range(1, len(flat) + 1)]
 
