@@ -23,10 +23,12 @@ def paint(parts: Iterable[Part], width: int | None, *, colour: bool) -> str:
     """Join styled parts to one line, escaped, and cut to ``width`` columns."""
     line, room = "", width
     for style, text in parts:
-        # What cannot fit is not worth escaping: one value may be many KiB.
-        clean = escape(text if room is None else text[: room + 1])
-        if room is not None:
-            clean, room = _fit(clean, room)
+        if room is None:
+            clean = escape(text)
+        else:
+            # What cannot fit is not worth escaping: one value may be many KiB.
+            most = 4 * room
+            clean, room = _fit(escape(text[:most]) + "…" * (len(text) > most), room)
         if clean:
             line += f"\x1b[{_STYLES[style]}m{clean}\x1b[0m" if colour and style else clean
         if room == 0:
