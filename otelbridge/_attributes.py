@@ -150,16 +150,15 @@ class Gate:
                 metadata has none; pass no more of it than may leave.
         """
         found = dict(attrs)
-        if tags or metadata or configurable:
+        try:
             if self._fast_start:
                 added = _flat_start(tags, metadata, configurable)
                 if added is not None:
                     found.update(added)
                     return found
-            try:
-                self._start(found, tags, metadata, configurable)
-            except Exception:
-                found[semconv.TRUNCATED] = ("+1 dropped",)
+            self._start(found, tags, metadata, configurable)
+        except Exception:
+            found[semconv.TRUNCATED] = ("+1 dropped",)
         limit = self.limits.span_attributes
         while limit is not None and len(found) > limit:
             found.popitem()
@@ -202,15 +201,18 @@ class Gate:
         metadata: Mapping[str, Any] | None,
         configurable: Mapping[str, Any] | None,
     ) -> None:
-        limit = self.limits.span_attributes
+        limit, chars = self.limits.span_attributes, self.limits.span_value_length
+        if chars is not None:
+            for key, own in found.items():
+                if isinstance(own, str):
+                    found[key] = clean(own, self.bounds.string, chars)[0]
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
         flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
         for key, value in self._identities(metadata, configurable):
             flat.add(key, value)
-        if tags:
-            flat.add(semconv.RUN_TAGS, tags)
-        if metadata:
-            flat.add(_METADATA, metadata)
+        for key, given in ((semconv.RUN_TAGS, tags), (_METADATA, metadata)):
+            if not _is_empty(given):
+                flat.add(key, given)
         found.update(flat.finish(None))
 
     def _identities(self, metadata: Any, configurable: Any) -> Iterator[tuple[str, str]]:
@@ -241,6 +243,13 @@ class Gate:
             found[key], cut_here = clean(text, room, chars)
             if was_cut or cut_here:
                 cut.append(key)
+
+
+def _is_empty(value: Any) -> bool:
+    try:
+        return value is None or len(value) == 0
+    except Exception:  # no container: something of it can be told all the same
+        return False
 
 
 def _least(bound: int, limit: int | None) -> int:
@@ -302,21 +311,25 @@ def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -
 def _flat_start(tags: Any, metadata: Any, configurable: Any) -> dict[str, AttributeValue] | None:
     """Return the start attributes of small flat metadata and tags; None for all else."""
     found: dict[str, AttributeValue] = {}
+    kind = type(tags)
+    if (kind is not list and kind is not tuple) or len(tags) > _FAST_KEYS:
+        return None
+    if not _is_flat(metadata) or not _is_flat(configurable):
+        return None
     if tags:
-        kind = type(tags)
-        if (kind is not list and kind is not tuple) or len(tags) > _FAST_KEYS:
-            return None
         if not all(type(tag) is str and _is_plain(tag) for tag in tags):
             return None
         found[semconv.RUN_TAGS] = tuple(tags)
-    if metadata and (type(metadata) is not dict or not _flat(_METADATA + ".", metadata, found)):
-        return None
-    if configurable and type(configurable) is not dict:
+    if metadata and not _flat(semconv.RUN_METADATA, metadata, found):
         return None
     for source in (metadata, configurable):
         if source and not _IDENTITY_KEYS.isdisjoint(source):
             return found if _flat_identities(metadata, configurable, found) else None
     return found
+
+
+def _is_flat(value: Any) -> bool:
+    return value is None or type(value) is dict
 
 
 def _flat_identities(metadata: Any, configurable: Any, found: dict[str, AttributeValue]) -> bool:

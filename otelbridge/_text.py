@@ -34,7 +34,8 @@ def clean(text: str, max_bytes: int, max_chars: int | None = None) -> tuple[str,
     head, whole = _head(text, max_bytes, chars)
     if whole or max_bytes < _ELLIPSIS_BYTES or chars < 1:
         return head, not whole
-    return _head(text, max_bytes - _ELLIPSIS_BYTES, chars - 1)[0] + ELLIPSIS, True
+    room = max_bytes - _ELLIPSIS_BYTES
+    return _head(text, room, min(chars - 1, room))[0] + ELLIPSIS, True
 
 
 def _head(text: str, max_bytes: int, max_chars: int) -> tuple[str, bool]:
