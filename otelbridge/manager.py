@@ -140,10 +140,10 @@ class CallbackManager:
         """Return a manager with what both hold, each handler and tag once, this one's first."""
         merged = self.copy()
         merged.parent_run_id = self.parent_run_id or other.parent_run_id
-        for handler in other.handlers:
-            merged.add_handler(handler, inherit=False)
-        for handler in other.inheritable_handlers:
-            merged.add_handler(handler, inherit=True)
+        merged.handlers = unique([*self.handlers, *other.handlers])
+        merged.inheritable_handlers = unique(
+            [*self.inheritable_handlers, *other.inheritable_handlers]
+        )
         merged.tags = _once([*self.tags, *other.tags])
         merged.inheritable_tags = _once([*self.inheritable_tags, *other.inheritable_tags])
         merged.metadata.update(other.metadata)
