@@ -37,9 +37,9 @@ if __name__ == "__main__":
     print(f"  {both.invoke(2)}")
     print(f"  {sum(1 for _ in both.stream(2))} chunks")
 
-    print("a stream that is closed early ends its runs:")
+    print("a consumer that leaves early closes the stream, and its runs end:")
     with capture_runs() as runs:
-        stream = chain.stream(3)
-        print(f"  read {next(stream)}")
-        stream.close()
+        for chunk in chain.stream(3):
+            print(f"  read {chunk}")
+            break
     print(runs.tree())

@@ -91,7 +91,7 @@ def _next_steps() -> list[tuple[str, str]]:
         return [("otelbridge demo FOLDER", "the same over text of your own")]
     here = Path.cwd() == _CHECKOUT
     python = Path(sys.executable)
-    # The interpreter of `make demo` lies in the checkout; a path from there is short enough to type.
+    # The interpreter of `make demo` lies in the checkout: a path from there is short.
     shown = python.relative_to(_CHECKOUT) if here and _CHECKOUT in python.parents else python
     example = Path("examples", "guide_handler.py")
     return [
