@@ -35,6 +35,7 @@ from otelbridge.stream_events import StreamEvent, aevents, events
 Input = TypeVar("Input", contravariant=True)
 Output = TypeVar("Output", covariant=True)
 Other = TypeVar("Other")
+T = TypeVar("T")
 
 
 class _Forms:
@@ -414,13 +415,13 @@ class Runnable(ABC, Generic[Input, Output]):
 
     def _call_with_config(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., T],
         input_: Any,
         config: RunnableConfig | None,
         run_type: str | None = None,
         serialized: dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> T:
         """Call ``func(input_)`` as a run; it gets the config and the run where it takes them."""
         return _in_run.call_in_run(
             self.get_name(), func, input_, config, run_type, serialized, **kwargs
@@ -428,13 +429,13 @@ class Runnable(ABC, Generic[Input, Output]):
 
     async def _acall_with_config(
         self,
-        func: Callable[..., Awaitable[Any]],
+        func: Callable[..., Awaitable[T]],
         input_: Any,
         config: RunnableConfig | None,
         run_type: str | None = None,
         serialized: dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> T:
         """Await ``func(input_)`` as a run."""
         return await _in_run.acall_in_run(
             self.get_name(), func, input_, config, run_type, serialized, **kwargs
@@ -485,11 +486,11 @@ class Runnable(ABC, Generic[Input, Output]):
     def _transform_stream_with_config(
         self,
         inputs: Iterator[Any],
-        transformer: Callable[..., Iterator[Any]],
+        transformer: Callable[..., Iterator[T]],
         config: RunnableConfig | None,
         run_type: str | None = None,
         **kwargs: Any,
-    ) -> Iterator[Any]:
+    ) -> Iterator[T]:
         """Yield the chunks of ``transformer(inputs)`` as a run."""
         return _in_run.stream_in_run(
             self.get_name(), inputs, transformer, config, run_type, **kwargs
@@ -498,11 +499,11 @@ class Runnable(ABC, Generic[Input, Output]):
     def _atransform_stream_with_config(
         self,
         inputs: AsyncIterator[Any],
-        transformer: Callable[..., AsyncIterator[Any]],
+        transformer: Callable[..., AsyncIterator[T]],
         config: RunnableConfig | None,
         run_type: str | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[T]:
         """Yield the chunks of ``transformer(inputs)`` as a run."""
         return _in_run.astream_in_run(
             self.get_name(), inputs, transformer, config, run_type, **kwargs
