@@ -6,6 +6,7 @@ whose id nobody has seen can be nobody's explicit parent.
 
 from __future__ import annotations
 
+from collections import deque
 from random import Random
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,7 +64,8 @@ class EndedRun(NamedTuple):
 
 
 live: dict[int, Run] = {}
-_ended: dict[int, EndedRun] = {}
+_ended: dict[int, tuple[SpanContext, Tracing, str]] = {}
+_order: deque[int] = deque()
 
 
 def enter(run: Run, number: int) -> Run | None:
@@ -73,22 +75,28 @@ def enter(run: Run, number: int) -> Run | None:
     return shadowed
 
 
-def leave(run: Run, number: int, shadowed: Run | None, ended: EndedRun | None) -> None:
+def leave(run: Run, number: int, shadowed: Run | None) -> None:
     """Take an ended run out; one that it shadowed and that is still live has the id again."""
     if live.get(number) is run:
         if shadowed is not None and not shadowed.ended:
             live[number] = shadowed
         else:
             live.pop(number, None)
-    if ended is not None:
-        _ended[number] = ended
-        while len(_ended) > REMEMBERED:
-            _ended.pop(next(iter(_ended), number), None)
+
+
+def remember(number: int, span_context: SpanContext, tracing: Tracing, name: str) -> None:
+    """Keep what later children and late events need of an ended run."""
+    _ended[number] = (span_context, tracing, name)
+    # A queue beside the dict: looking for a dict's oldest key walks over all that were deleted.
+    _order.append(number)
+    if len(_order) > REMEMBERED:
+        _ended.pop(_order.popleft(), None)
 
 
 def ended_run(number: int) -> EndedRun | None:
     """Return what is kept of an ended run, or None when it is unknown or long ago."""
-    return _ended.get(number)
+    kept = _ended.get(number)
+    return None if kept is None else EndedRun(*kept)
 
 
 renew_in_child(_random.seed)

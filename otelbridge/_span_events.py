@@ -28,7 +28,7 @@ from otelbridge._process import renew_in_child
 from otelbridge._tracing import Tracing, guard
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
+    from otelbridge.run import Run
 
 logger = logging.getLogger("otelbridge")
 
@@ -37,6 +37,11 @@ _FINISH_TIMEOUT_S = 1.0
 _SDK_PATH = os.path.join("opentelemetry", "sdk", "")
 
 Attributes = Mapping[str, AttributeValue]
+_Event = tuple[str, Attributes, int, int]
+
+_new_lock = threading.Lock
+_FREE = threading.Lock()  # never taken
+_UNLIMITED = sys.maxsize
 
 
 class SpanEvents:
@@ -45,77 +50,82 @@ class SpanEvents:
     Thread-safe, and safe to call from a signal handler. Times strictly increase.
 
     Args:
-        span: the run's.
-        tracing: makes the pages; its limits say how many events a span takes.
-        run_name: the pages' names begin with it.
-        run_id: the text of the run's id.
-        context: holds ``span`` as the current span; pages are its children.
+        run: whose span they go to; until ``finish``.
     """
 
     __slots__ = (
         "_bytes",
         "_capacity",
-        "_context",
+        "_closed",
+        "_held",
         "_last_ns",
+        "_list_lock",
         "_lock",
-        "_locks",
         "_page_number",
-        "_run_id",
-        "_run_name",
-        "_span",
+        "_run",
+        "_span_lock",
         "_target",
-        "_tracing",
         "_waiting",
-        "_written",
     )
 
-    def __init__(
-        self, span: Span, tracing: Tracing, run_name: str, run_id: str, context: Context
-    ) -> None:
-        self._span = self._target = span
-        self._tracing = tracing
-        self._run_name = run_name
-        self._run_id = run_id
-        self._context = context
-        limit = tracing.limits.events
+    def __init__(self, run: Run, span: Span, limit: int | None) -> None:
+        self._run = run
         # One place of the run's own span is kept for its exception.
-        self._capacity = sys.maxsize if limit is None else limit - 1
-        self._bytes = 0
-        self._written = 0
+        self._capacity = _UNLIMITED if limit is None else limit - 1
         self._last_ns = 0
         self._page_number = 0
-        self._lock = threading.Lock()
-        self._locks = _locks_of(span)
-        self._waiting: list[tuple[str, Attributes, int, int]] = []
+        self._closed = False
+        self._lock = _new_lock()
+        self._waiting: list[_Event] = []
+        self._aim(span)
+
+    def _aim(self, span: Span) -> None:
+        """Write to ``span`` from now on.
+
+        Relies on ``Span._lock``, ``Span._events``, ``BoundedList._lock`` and ``._dq`` of
+        opentelemetry-sdk 1.x, to ask whether the locks are free and how many events are held, the
+        application's own included. Where they are gone, events are written without asking.
+        """
+        self._target = span
+        self._bytes = 0
+        try:
+            events = span._events  # type: ignore[attr-defined]
+            self._held, self._list_lock, self._span_lock = events._dq, events._lock, span._lock  # type: ignore[attr-defined]
+        except AttributeError:
+            self._held, self._list_lock, self._span_lock = _Counter(), _FREE, _FREE
 
     def add(self, name: str, attributes: Attributes, size: int) -> None:
         """Record an event; ``size`` is about its bytes."""
-        if self._capacity < 0:
-            return _count_refused()
-        item = (name, attributes, size, time_ns())
-        if self._waiting or not self._lock.acquire(False):
-            self._waiting.append(item)
-        else:
+        at_ns = time_ns()
+        written = False
+        lock = self._lock
+        if not self._waiting and lock.acquire(False):
             try:
-                if not self._write(*item):
-                    self._waiting.append(item)
-                    return
+                if not self._closed:
+                    written = self._write(name, attributes, size, at_ns)
             finally:
-                self._lock.release()
+                lock.release()
+        if not written:
+            self._waiting.append((name, attributes, size, at_ns))
         if self._waiting:
             self._flush()
 
     def _flush(self) -> None:
+        late: list[_Event] = []
         while self._waiting and self._lock.acquire(False):
             try:
-                if not self._drain():
+                if self._closed:
+                    late, self._waiting = self._waiting, []
+                elif not self._drain():
                     return
             finally:
                 self._lock.release()
+        for name, attributes, _, at_ns in late:
+            self._run.record_late(name, attributes, at_ns)
 
     def _drain(self, certainly: bool = False) -> bool:
         while self._waiting:
-            if not self._write(*self._waiting[0], certainly=certainly):
+            if not self._write(*self._waiting[0], certainly):
                 return False
             del self._waiting[0]
         return True
@@ -124,28 +134,25 @@ class SpanEvents:
         self, name: str, attributes: Attributes, size: int, at_ns: int, certainly: bool = False
     ) -> bool:
         """Write one event to the span or a page; False when that would have to wait."""
-        for lock in self._locks:
-            if not lock.acquire(False):
-                if certainly:
-                    break
-                return False
-            lock.release()
-        if self._is_full(size) and not self._turn_page(at_ns, certainly):
+        if (self._span_lock.locked() or self._list_lock.locked()) and not certainly:
             return False
-        last = self._last_ns
-        at_ns = at_ns if at_ns > last else last + 1
+        total = self._bytes + size
+        # An event that alone is too large for any page has one for itself.
+        if len(self._held) >= self._capacity or (total > MAX_BYTES and self._bytes):
+            if self._capacity < 0:
+                _count_refused()
+                return True
+            if not self._turn_page(at_ns, certainly):
+                return False
+            total = size
+        if at_ns <= self._last_ns:
+            at_ns = self._last_ns + 1
         self._target.add_event(name, attributes, at_ns)
         self._last_ns = at_ns
-        self._bytes += size
-        self._written += 1
+        self._bytes = total
+        if self._span_lock is _FREE:
+            self._held.append(None)
         return True
-
-    def _is_full(self, size: int) -> bool:
-        if self._bytes and self._bytes + size > MAX_BYTES:
-            return True
-        # The application's own add_event takes places too.
-        held = getattr(self._target, "_events", None)
-        return (self._written if held is None else len(held)) >= self._capacity
 
     def _turn_page(self, at_ns: int, certainly: bool) -> bool:
         # Starting and ending a span takes the locks of processors, which cannot be asked.
@@ -153,50 +160,47 @@ class SpanEvents:
             return False
         self._close_page()
         self._page_number += 1
-        page = self._tracing.tracer().start_span(
-            self._tracing.gate.name(semconv.PAGE_NAME.format(run=self._run_name)),
-            self._context,
-            attributes={semconv.RUN_ID: self._run_id, semconv.PAGE: self._page_number},
-            start_time=max(at_ns, self._last_ns + 1),
-        )
-        self._target = page
-        self._locks = _locks_of(page)
-        limit = self._tracing.limits.events
-        self._capacity = sys.maxsize if limit is None else limit
-        self._bytes = self._written = 0
+        page = self._run.start_page(self._page_number, max(at_ns, self._last_ns + 1))
+        limit = self._run.event_limit
+        self._capacity = _UNLIMITED if limit is None else limit
+        self._aim(page)
         return True
 
     def _close_page(self) -> None:
-        if self._target is not self._span:
+        if self._page_number:
             self._target.end(self._last_ns)
 
-    def finish(self, *, exception: Attributes | None = None) -> int:
+    def finish(self, exception: Attributes | None = None) -> int:
         """Write what waits, close the last page, add the exception record to the run's span.
+
+        Events that come later are late ones: call ``flush_late`` once the span has ended.
 
         Returns:
             The time before which the span must not end, in ns since the epoch.
         """
         held = self._lock.acquire(timeout=_FINISH_TIMEOUT_S)
         try:
-            self._drain(certainly=True)
-            self._close_page()
+            if self._waiting:
+                self._drain(certainly=True)
+            if self._page_number:
+                self._close_page()
             if exception is not None and self._capacity >= 0:
                 self._last_ns = max(time_ns(), self._last_ns + 1)
-                self._span.add_event(semconv.EXCEPTION, exception, self._last_ns)
+                self._run.span.add_event(semconv.EXCEPTION, exception, self._last_ns)
         finally:
+            self._closed = True
             if held:
                 self._lock.release()
         return self._last_ns
 
+    def flush_late(self) -> None:
+        """Record what came while the run was ending."""
+        if self._waiting:
+            self._flush()
 
-def _locks_of(span: Span) -> tuple[Any, ...]:
-    """Return the SDK's own locks on the way of ``add_event``, to ask whether they are free.
 
-    Relies on ``Span._lock`` and ``BoundedList._lock`` of opentelemetry-sdk 1.x; where they are
-    gone, events are written without asking.
-    """
-    locks = (getattr(span, "_lock", None), getattr(getattr(span, "_events", None), "_lock", None))
-    return tuple(lock for lock in locks if hasattr(lock, "acquire"))
+class _Counter(list[None]):
+    """Counts the events of a span that does not show how many it holds."""
 
 
 def called_from_sdk() -> bool:
@@ -241,13 +245,14 @@ def late_event(
     name: str,
     attributes: Attributes,
     run: tuple[str, str],
+    at_ns: int,
 ) -> None:
     """Record an event whose run has ended, as a zero-length child span of the run's span.
 
     Args:
         run: the run's name and the text of its id.
+        at_ns: when it was dispatched, in ns since the epoch.
     """
-    at_ns = time_ns()
 
     def write() -> None:
         try:

@@ -10,16 +10,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from otelbridge._backlog import Backlog, backlog_of_loop, run_now, running_loop
 from otelbridge.handlers import Hook, raises, report_failure
 
 
+class Host(Protocol):
+    """An async run: whose backlog takes what sync code below it cannot await."""
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """The queue, until the run has ended."""
+
+
 def deliver(
     hooks: tuple[Hook, ...],
     name: str,
-    backlog: Backlog | None,
+    host: Host | None,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> None:
@@ -28,7 +36,7 @@ def deliver(
     Args:
         hooks: what ``hooks_of`` gave for ``name``.
         name: the hook, without ``on_``.
-        backlog: of the nearest async run, if there is one.
+        host: the nearest async run, if there is one.
         args: passed by position, by reference.
         kwargs: passed by name.
 
@@ -41,7 +49,7 @@ def deliver(
         try:
             result = call(*args, **kwargs)
             if result is not None and inspect.isawaitable(result):
-                _hand_over(handler, name, backlog, result)
+                _hand_over(handler, name, None if host is None else host.backlog, result)
         except Exception:
             report_failure(handler, name)
             if raises(handler):
@@ -68,7 +76,7 @@ async def adeliver(
 async def adeliver_last(
     hooks: tuple[Hook, ...],
     name: str,
-    backlog: Backlog | None,
+    host: Host | None,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> None:
@@ -77,13 +85,14 @@ async def adeliver_last(
     From the first hook that has to be awaited on, they are left to the backlog, in order; the
     caller settles it.
     """
+    backlog = None if host is None else host.backlog
     if backlog is None:
         return await adeliver(hooks, name, args, kwargs)
     for index, hook in enumerate(hooks):
         if not backlog.idle or inspect.iscoroutinefunction(hook.call):
             rest = adeliver(hooks[index:], name, args, kwargs)
             return backlog.add(rest, _unchanged)
-        deliver((hook,), name, backlog, args, kwargs)
+        deliver((hook,), name, host, args, kwargs)
 
 
 def _unchanged(error: BaseException) -> BaseException:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from time import time_ns
+from typing import Any, cast
 
 from opentelemetry.trace import get_current_span
 
@@ -10,12 +11,12 @@ from otelbridge import _run_ids, _tracing
 from otelbridge._span_events import late_event
 from otelbridge._tracing import guard
 from otelbridge.config import RunnableConfig, ensure_config
-from otelbridge.context import current_run
+from otelbridge.context import RUN_KEY, current_run, get_otel
 from otelbridge.delivery import adeliver, deliver
 from otelbridge.errors import NoActiveRunError
 from otelbridge.handlers import hooks_of
 from otelbridge.manager import CallbackManager
-from otelbridge.run import Run, record_event
+from otelbridge.run import Run
 
 _NO_RUN = (
     "The custom event {name!r} was dispatched outside of any run. Dispatch it from inside a "
@@ -41,15 +42,14 @@ def dispatch_custom_event(
         Exception: of a handler whose ``raise_error`` is true.
     """
     if config is None:
-        run = current_run()
+        run = cast("Run | None", get_otel().get(RUN_KEY))
         if run is not None:
             return run.event(name, data)
     manager = _manager_of(name, config, required)
     if manager is not None:
         run = _record(manager, name, data)
         hooks = hooks_of(manager.handlers, "custom_event")
-        backlog = None if run is None else run.backlog
-        deliver(hooks, "custom_event", backlog, (name, data), _keywords(manager))
+        deliver(hooks, "custom_event", run, (name, data), _keywords(manager))
 
 
 async def adispatch_custom_event(
@@ -106,7 +106,7 @@ def _record(manager: CallbackManager, name: str, data: Any) -> Run | None:
     if run is None or run.run_id != run_id:
         run = _run_ids.live.get(run_id.int)
     if run is not None:
-        record_event(run, name, data)
+        run.record(name, data)
         return run
     try:
         ended = _run_ids.ended_run(run_id.int)
@@ -114,7 +114,7 @@ def _record(manager: CallbackManager, name: str, data: Any) -> Run | None:
         tracing = _tracing.current() if ended is None else ended.tracing
         cleaned, attributes, _ = tracing.gate.event(name, data)
         run_name = "run" if ended is None else ended.name
-        late_event(tracing, parent, cleaned, attributes, (run_name, str(run_id)))
+        late_event(tracing, parent, cleaned, attributes, (run_name, str(run_id)), time_ns())
     except Exception:
         guard("record a custom event")
     return None

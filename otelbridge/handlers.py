@@ -13,12 +13,14 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from otelbridge._arguments import Arguments, arguments_of
 from otelbridge.errors import ConfigurationError
+
+T = TypeVar("T")
 
 logger = logging.getLogger("otelbridge")
 
@@ -186,18 +188,20 @@ def as_handler(source: object) -> Any:
         ConfigurationError: ``source`` can serve as no handler; the message says what can.
     """
     kind = type(source)
-    wrap = _wrapper(kind)
-    if wrap is None:
-        return source
-    return wrap(source)
-
-
-def _wrapper(kind: type) -> Callable[[Any], Any] | None:
     try:
-        return _WRAPPERS[kind]
+        wrap = _WRAPPERS[kind]
     except KeyError:
-        wrap = _WRAPPERS[kind] = _choose_wrapper(kind)
-        return wrap
+        wrap = _keep(_WRAPPERS, kind, _choose_wrapper(kind))
+    return source if wrap is None else wrap(source)
+
+
+def _keep(table: dict[type, T], kind: type, value: T) -> T:
+    # Plain dicts are several times faster than weak ones; a program that makes classes without
+    # end only makes this forget.
+    if len(table) >= _MOST_TYPES:
+        table.clear()
+    table[kind] = value
+    return value
 
 
 def _choose_wrapper(kind: type) -> Callable[[Any], Any] | None:
@@ -212,7 +216,8 @@ def _choose_wrapper(kind: type) -> Callable[[Any], Any] | None:
     return _adapt_instance
 
 
-_WRAPPERS: WeakKeyDictionary[type, Callable[[Any], Any] | None] = WeakKeyDictionary()
+_MOST_TYPES = 1_000
+_WRAPPERS: dict[type, Callable[[Any], Any] | None] = {}
 
 
 def _adapt_instance(source: Any) -> Any:
@@ -374,31 +379,31 @@ def _picker(
 
 def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
     """Return the functions that serve ``hook``, in the handlers' order."""
-    found = []
-    name = f"on_{hook}"
+    found: tuple[Hook, ...] = ()
+    name, flag = _ATTRIBUTES[hook]
     for handler in handlers:
+        kind = type(handler)
+        names = _OVERRIDDEN.get(kind)
+        if names is None:
+            names = _keep(_OVERRIDDEN, kind, _overridden(kind))
         own = getattr(handler, "__dict__", None)
-        if (own and name in own) or name in _overridden(type(handler)):
+        if name in names or (own and name in own):
             function = getattr(handler, name, None)
             if function is not None:
-                flag = ignore_flag(hook)
-                fixed = getattr(type(handler), flag, None) is False and not (own and flag in own)
-                found.append(Hook(handler, function, None if fixed else flag))
-    return tuple(found)
+                fixed = flag in names and not (own and flag in own)
+                found = (*found, Hook(handler, function, None if fixed else flag))
+    return found
 
 
-_OVERRIDDEN: WeakKeyDictionary[type, frozenset[str]] = WeakKeyDictionary()
+_ATTRIBUTES = {hook: (f"on_{hook}", ignore_flag(hook)) for hook in HOOKS}
+# Of each type of handler, the hooks that it overrides and the ignore flags that are plainly False.
+_OVERRIDDEN: dict[type, frozenset[str]] = {}
 
 
 def _overridden(kind: type) -> frozenset[str]:
-    try:
-        return _OVERRIDDEN[kind]
-    except KeyError:
-        names = frozenset(
-            f"on_{hook}" for hook in HOOKS if _is_overridden(kind, f"on_{hook}")
-        )
-        _OVERRIDDEN[kind] = names
-        return names
+    names = {name for name, _ in _ATTRIBUTES.values() if _is_overridden(kind, name)}
+    flags = {flag for _, flag in _ATTRIBUTES.values() if getattr(kind, flag, None) is False}
+    return frozenset(names | flags)
 
 
 def _is_overridden(kind: type, name: str) -> bool:
@@ -435,12 +440,14 @@ def report_failure(handler: Any, hook: str) -> None:
 
 def unique(handlers: Sequence[Any]) -> list[Any]:
     """Return ``handlers`` as handlers, in order, each once."""
-    found: list[Any] = []
-    for source in handlers:
-        handler = as_handler(source)
-        if not any(handler is other for other in found) and handler not in found:
-            found.append(handler)
-    return found
+    found = [as_handler(source) for source in handlers]
+    if len(found) < 2:
+        return found
+    once: list[Any] = []
+    for handler in found:
+        if handler not in once:
+            once.append(handler)
+    return once
 
 
 def raises(handler: Any) -> bool:

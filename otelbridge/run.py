@@ -15,12 +15,18 @@ from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
 
 from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
-from otelbridge._run_ids import EndedRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import RunnableConfig, ensure_config, fill_config
@@ -28,19 +34,19 @@ from otelbridge.context import (
     RUN_KEY,
     SPAN_KEY,
     Steps,
-    body_context,
     get_otel,
     owned_context,
 )
 from otelbridge.delivery import adeliver, adeliver_last, deliver
 from otelbridge.errors import ConfigurationError
-from otelbridge.handlers import Hook, hooks_of
+from otelbridge.handlers import Hook, hooks_of, unique
 from otelbridge.manager import CallbackManager, is_manager
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_EMPTY: CallbackManager = CallbackManager()
+_NO_CONTEXT = OwnedContext()
+_PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
 
 
 class Run:
@@ -61,39 +67,25 @@ class Run:
         ended: whether the run has ended.
     """
 
-    __slots__ = (
-        "_ambient",
-        "_backlog",
-        "_config",
-        "_event_hooks",
-        "_events",
-        "_host",
-        "_id",
-        "_kind",
-        "_process",
-        "_shadowed",
-        "_shared",
-        "_tracing",
-        "_uuid",
-        "_wants_output",
-        "block",
-        "context",
-        "ended",
-        "handlers",
-        "inheritable_handlers",
-        "inheritable_metadata",
-        "inheritable_tags",
-        "metadata",
-        "name",
-        "parent_run_id",
-        "run_type",
-        "span",
-        "tags",
-        "__weakref__",
-    )
-
+    # What most runs never change is said once, on the class: a run is made for every call.
     context: OwnedContext
     span: Span
+    recorded = False
+    ended = False
+    block: object = None  # the with block that made this run current, if one did
+    parent_run_id: UUID | None = None
+    _id = 0
+    _uuid: UUID | None = None
+    _is_entered = False
+    _shadowed: Run | None = None
+    _config: Mapping[str, Any] | None = None
+    _shared: RunnableConfig | None = None
+    _events: SpanEvents | None = None
+    _event_hooks: tuple[Hook, ...] | None = None
+    _event_words: dict[str, Any] | None = None
+    _backlog: Backlog | None = None
+    _host: Run | None = None
+    _wants_output: bool | None = None
 
     def __init__(
         self,
@@ -106,20 +98,45 @@ class Run:
     ) -> None:
         otel = get_otel()
         here = cast("Run | None", otel.get(RUN_KEY))
-        manager = _EMPTY
-        number = None
-        if config:
-            manager = _manager(config, here)
-            name = config.get("run_name") or name
-            if (given := config.get("run_id")) is not None:
-                number = _number(given)
-        elif here is not None:
-            manager = _inherited(here)
         self.name = name
         self.run_type = run_type or kind
         self._kind = kind
-        self._id = _run_ids.new_id() if number is None else number
-        self._uuid: UUID | None = None
+        self._ambient = here
+        self._process = process.token
+        if config:
+            self._config = dict(config)
+            self._take(config, here)
+        elif here is not None:
+            self._adopt(_inherited(here))
+        else:
+            self.handlers: list[Any] = []
+            self.tags: list[str] = []
+            self.metadata: dict[str, Any] = {}
+            self.inheritable_handlers: list[Any] = self.handlers
+            self.inheritable_tags: list[str] = self.tags
+            self.inheritable_metadata: dict[str, Any] = self.metadata
+        if not self._id:
+            self._id = _run_ids.new_id()
+        self._open(otel, here)
+        if is_async or (here is not None and here._host is not None):
+            self._settle_host(here, is_async)
+
+    def _take(self, config: RunnableConfig, here: Run | None) -> None:
+        """Take name, id, handlers, tags and metadata from the caller's config."""
+        if (run_name := config.get("run_name")) is not None:
+            self.name = run_name or self.name
+        if (given := config.get("run_id")) is not None:
+            self._id = _number(given)
+        callbacks = config.get("callbacks")
+        _check_callbacks(callbacks)
+        if here is None and not is_manager(callbacks) and _ROOT_KEYS.issuperset(config):
+            self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
+            self.tags = self.inheritable_tags = list(config.get("tags") or ())
+            self.metadata = self.inheritable_metadata = dict(config.get("metadata") or ())
+        else:
+            self._adopt(_manager(config, callbacks, here))
+
+    def _adopt(self, manager: CallbackManager) -> None:
         self.parent_run_id = manager.parent_run_id
         self.handlers = manager.handlers
         self.inheritable_handlers = manager.inheritable_handlers
@@ -127,48 +144,42 @@ class Run:
         self.inheritable_tags = manager.inheritable_tags
         self.metadata = manager.metadata
         self.inheritable_metadata = manager.inheritable_metadata
-        self.ended = False
-        self.block: object = None  # the with block that made this run current, if one did
-        self._config = config and dict(config)
-        self._ambient = here
-        self._shared: RunnableConfig | None = None
-        self._event_hooks: tuple[Hook, ...] | None = None
-        self._shadowed: Run | None = None
-        self._process = process.token
-        self._backlog: Backlog | None = None
-        self._host: Run | None = None
-        self._wants_output: bool | None = None
-        self._open(otel, here)
-        if is_async or (here is not None and here._host is not None):
-            self._settle_host(here, is_async)
 
     # ------------------------------------------------------------------ the span
 
     def _open(self, otel: Context, here: Run | None) -> None:
-        parent_span, tracing = self._parent(otel, here)
-        self._tracing = tracing
+        if self.parent_run_id is None:
+            tracing = self._tracing = _tracing.current()
+            base = otel
+        else:
+            parent_span, tracing = self._parent(here)
+            self._tracing = tracing
+            base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
         tracer = tracing.tracer()
-        base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
-        self._events: SpanEvents | None = None
         try:
             if tracing.absent:
                 span = tracer.start_span(self.name, base)
             else:
-                text = _run_ids.text_of(self._id)
                 span = tracer.start_span(
-                    tracing.gate.name(self.name), base, attributes=self._start_attributes(text)
+                    self._span_name(), base, attributes=self._start_attributes()
                 )
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
-        inside = body_context(self, span, base)
-        self.context = owned_context(inside)
-        if not tracing.absent and span.is_recording():
-            self._events = SpanEvents(span, tracing, self.name, text, inside)
+        self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
+        self.recorded = not tracing.absent and span.is_recording()
+        if self.recorded:
+            self._events = SpanEvents(self, span, tracing.limits.events)
 
-    def _start_attributes(self, text: str) -> dict[str, Any]:
-        own = {semconv.RUN_ID: text, semconv.RUN_TYPE: self.run_type}
+    def _span_name(self) -> str:
+        name = self.name
+        if type(name) is str and 0 < len(name) <= _PLAIN_NAME and name.isascii():
+            return name
+        return self._tracing.gate.name(name)
+
+    def _start_attributes(self) -> dict[str, Any]:
+        own = {semconv.RUN_ID: _run_ids.text_of(self._id), semconv.RUN_TYPE: self.run_type}
         allowed = self._tracing.recording.configurable_keys
         if not (self.tags or self.metadata or allowed):
             return own
@@ -181,12 +192,9 @@ class Run:
             self._tracing.gate.start(own, self.tags, self.metadata, configurable),
         )
 
-    def _parent(self, otel: Context, here: Run | None) -> tuple[Span | None, Tracing]:
+    def _parent(self, here: Run | None) -> tuple[Span | None, Tracing]:
         """Return the parent span where it is not the current one, and the tracing to use."""
-        parent_id = self.parent_run_id
-        if parent_id is None:
-            return None, _tracing.current()
-        number = parent_id.int
+        number = cast("UUID", self.parent_run_id).int
         if here is not None and here._id == number:
             return None, here._tracing
         live = _run_ids.live.get(number)
@@ -197,87 +205,108 @@ class Run:
             return NonRecordingSpan(ended.span_context), ended.tracing
         return None, _tracing.current()
 
+    @property
+    def event_limit(self) -> int | None:
+        """How many events a span takes; None for any number."""
+        return self._tracing.limits.events
+
+    def start_page(self, number: int, at_ns: int) -> Span:
+        """Start the child span that takes events for which the run's own span has no room."""
+        return self._tracing.tracer().start_span(
+            self._tracing.gate.name(semconv.PAGE_NAME.format(run=self.name)),
+            set_span_in_context(self.span, Context()),
+            attributes={semconv.RUN_ID: _run_ids.text_of(self._id), semconv.PAGE: number},
+            start_time=at_ns,
+        )
+
     def _close(self, error: BaseException | None, output: Any) -> None:
         """End the span, once; ``output`` is recorded where content is."""
         if self.ended:
             return
         self.ended = True
-        if self._uuid is not None:
-            self._leave()
+        span, events = self.span, self._events
+        if self._is_entered:
+            _run_ids.leave(self, self._id, self._shadowed)
+            self._shadowed = None
+            context = span.get_span_context()
+            if context.is_valid:
+                _run_ids.remember(self._id, context, self._tracing, self.name)
+        # The context holds the run: letting go of it here spares the garbage collector the cycle.
+        self.context = _NO_CONTEXT
+        self._events = None
         if self._process is not process.token:
             return  # inherited over a fork: the span is the parent's to export
-        span = self.span
-        events = self._events
         if events is None:
-            if span is not INVALID_SPAN:
-                self._end_span(None)
-            return
+            return self._end_span(0)
         not_before = 0
         try:
             not_before = self._last_words(events, error, output)
         except Exception:
             guard("complete a span")
-        self._end_span(not_before if not_before > time_ns() else None)
+        self._end_span(not_before)
+        events.flush_late()
 
-    def _end_span(self, at_ns: int | None) -> None:
+    def _end_span(self, not_before: int) -> None:
         try:
-            if at_ns is None:
-                self.span.end()
+            # The clock may have stepped back since the last event.
+            if not_before and not_before > time_ns():
+                self.span.end(not_before)
             else:
-                self.span.end(at_ns)
+                self.span.end()
         except Exception:
             guard("end a span")
 
     def _last_words(self, events: SpanEvents, error: BaseException | None, output: Any) -> int:
+        record = None
         if error is None:
             if self._tracing.recording.capture_content and output is not None:
                 self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
-            return self._kept(events.finish())
-        outcome = outcome_of(error)
-        if outcome is not None:
+        elif (outcome := outcome_of(error)) is not None:
             self._set(semconv.RUN_OUTCOME, outcome)
-            return self._kept(events.finish())
-        gate = self._tracing.gate
-        record = gate.exception(error)
-        kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
-        self._set(semconv.ERROR_TYPE, kind)
-        message = str(record.get(semconv.EXCEPTION_MESSAGE, ""))
-        self.span.set_status(Status(StatusCode.ERROR, message or kind))
-        return self._kept(events.finish(exception=record))
+        else:
+            record = self._tracing.gate.exception(error)
+            kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
+            self._set(semconv.ERROR_TYPE, kind)
+            message = str(record.get(semconv.EXCEPTION_MESSAGE) or kind)
+            self.span.set_status(Status(StatusCode.ERROR, message))
+        self._keep_id()
+        return events.finish(record)
 
     def _set(self, key: str, value: str) -> None:
         if self._tracing.limits.span_attributes != 0 and self.span.is_recording():
             self.span.set_attribute(key, value)
 
-    def _kept(self, not_before: int) -> int:
-        """Put the run id back where the application's own attributes have pushed it out."""
-        limit = self._tracing.limits.span_attributes
-        held = getattr(self.span, "attributes", None)
-        if limit and held is not None and len(held) >= limit and semconv.RUN_ID not in held:
+    def _keep_id(self) -> None:
+        """Put the run id back where the application's own attributes have pushed it out.
+
+        Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
+        """
+        if not getattr(getattr(self.span, "_attributes", None), "dropped", 0):
+            return
+        if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
             self._set(semconv.RUN_ID, _run_ids.text_of(self._id))
-        return not_before
 
     # ------------------------------------------------------------------ identity
 
     @property
     def run_id(self) -> UUID:
-        """The run's id."""
-        if self._uuid is None:
-            self._uuid = _run_ids.uuid_of(self._id)
-            if not self.ended:
-                self._shadowed = _run_ids.enter(self, self._id)
-        return self._uuid
+        """The run's id. A config that names it, made by whatever means, finds this run."""
+        if not self._is_entered and not self.ended:
+            self._is_entered = True
+            self._shadowed = _run_ids.enter(self, self._id)
+        return self._said_id()
+
+    def _said_id(self) -> UUID:
+        """Return the id for a handler, which is told of a run and begins none below it."""
+        made = self._uuid
+        if made is None:
+            made = self._uuid = _run_ids.uuid_of(self._id)
+        return made
 
     @property
     def id(self) -> UUID:
         """The run's id, under the name that listeners know."""
         return self.run_id
-
-    def _leave(self) -> None:
-        context = self.span.get_span_context()
-        kept = EndedRun(context, self._tracing, self.name) if context.is_valid else None
-        _run_ids.leave(self, self._id, self._shadowed, kept)
-        self._shadowed = None
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "live"
@@ -327,31 +356,63 @@ class Run:
 
         After the run's end handlers still get it, and it becomes a zero-length child span.
         """
-        record_event(self, name, data)
-        if hooks := self._custom_event_hooks():
-            deliver(hooks, "custom_event", self.backlog, (name, data), self._event_keywords())
+        if self.recorded:
+            self.record(name, data)
+        hooks = self._event_hooks
+        if hooks is None:
+            hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
+        if hooks:
+            words = self._event_words or self._event_keywords()
+            deliver(hooks, "custom_event", self._host, (name, data), words)
 
     async def aevent(self, name: str, data: Any) -> None:
         """As ``event``; async handlers are awaited."""
-        record_event(self, name, data)
-        if hooks := self._custom_event_hooks():
-            await self.settle()
-            await adeliver(hooks, "custom_event", (name, data), self._event_keywords())
-
-    def _custom_event_hooks(self) -> tuple[Hook, ...]:
+        if self.recorded:
+            self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
-            handlers = self.inheritable_handlers
-            hooks = self._event_hooks = hooks_of(handlers, "custom_event") if handlers else ()
-        return hooks
+            hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
+        if hooks:
+            if self._host is not None:
+                await self.settle()
+            words = self._event_words or self._event_keywords()
+            await adeliver(hooks, "custom_event", (name, data), words)
 
     def _event_keywords(self) -> dict[str, Any]:
         # An event is dispatched with the config of what runs below, so it has the tags of that.
-        return {
-            "run_id": self.run_id,
+        words = self._event_words = {
+            "run_id": self._said_id(),
             "tags": self.inheritable_tags,
             "metadata": self.inheritable_metadata,
         }
+        return words
+
+    def record(self, name: str, data: Any) -> None:
+        """Give an event to the run's span alone, whatever state the run is in."""
+        try:
+            name, attributes, size = self._tracing.gate.event(name, data)
+            events = self._events
+            if (
+                events is not None
+                and self._process is process.token
+                and self.span.is_recording()
+            ):
+                events.add(name, attributes, size)
+            elif self.recorded:
+                self.record_late(name, attributes, time_ns())
+        except Exception:
+            guard("record a custom event")
+
+    def record_late(self, name: str, attributes: Mapping[str, Any], at_ns: int) -> None:
+        """Record an event that no longer fits into the span, as a span of its own."""
+        late_event(
+            self._tracing,
+            self.span.get_span_context(),
+            name,
+            attributes,
+            (self.name, _run_ids.text_of(self._id)),
+            at_ns,
+        )
 
     # ------------------------------------------------------------------ handlers
 
@@ -359,9 +420,7 @@ class Run:
     def backlog(self) -> Backlog | None:
         """The queue for coroutines of async handlers, of the nearest async run."""
         host = self._host
-        if host is None or host.ended:
-            return None
-        return host._backlog
+        return None if host is None or host.ended else host._backlog
 
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
@@ -376,11 +435,9 @@ class Run:
             self._backlog = Backlog(loop)
 
     def _tell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
-        if not self.handlers:
-            return
         name = f"{self._kind}_{hook}"
         if hooks := hooks_of(self.handlers, name):
-            deliver(hooks, name, self.backlog, args, self._said(hook, extra))
+            deliver(hooks, name, self._host, args, self._said(hook, extra))
 
     async def _atell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
@@ -390,7 +447,7 @@ class Run:
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
         said: dict[str, Any] = {
-            "run_id": self.run_id,
+            "run_id": self._said_id(),
             "parent_run_id": self.parent_run_id,
             "tags": self.tags,
         }
@@ -427,12 +484,11 @@ class Run:
         return hooks_of(self.handlers, "stream_chunk") if self.handlers else ()
 
     def capture_input(self, inputs: Any) -> None:
-        """Record the input, where content is recorded."""
-        if self._events is not None and self._tracing.recording.capture_content:
-            try:
-                self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
-            except Exception:
-                guard("record an input")
+        """Record the input."""
+        try:
+            self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
+        except Exception:
+            guard("record an input")
 
     # ------------------------------------------------------------------ ending
 
@@ -440,11 +496,12 @@ class Run:
         """End the run with its output. A second end, of any kind, does nothing."""
         if self.ended:
             return
-        try:
-            self._tell("end", (output,), extra)
-        except BaseException as error:
-            self._close(error, None)
-            raise
+        if self.handlers:
+            try:
+                self._tell("end", (output,), extra)
+            except BaseException as error:
+                self._close(error, None)
+                raise
         self._close(None, output)
 
     def fail(self, error: BaseException, **extra: Any) -> None:
@@ -506,9 +563,9 @@ class Run:
 
     async def _tell_last(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
-        backlog = self.backlog
         if hooks := hooks_of(self.handlers, name):
-            await adeliver_last(hooks, name, backlog, args, self._said(hook, extra))
+            await adeliver_last(hooks, name, self._host, args, self._said(hook, extra))
+        backlog = self.backlog
         if backlog is not None and not backlog.idle:
             await backlog.settle()
 
@@ -540,7 +597,8 @@ def begin(
         Exception: of a handler whose ``raise_error`` is true; the run has ended then.
     """
     run = Run(name, config, run_type, kind)
-    run.capture_input(inputs)
+    if run.recorded and run._tracing.recording.capture_content:
+        run.capture_input(inputs)
     if run.handlers:
         if kind == "chain":
             extra["run_type"] = run_type
@@ -565,7 +623,8 @@ async def abegin(
 ) -> Run:
     """As ``begin``, in async code: async handlers are awaited."""
     run = Run(name, config, run_type, kind, is_async=True)
-    run.capture_input(inputs)
+    if run.recorded and run._tracing.recording.capture_content:
+        run.capture_input(inputs)
     if run.handlers:
         if kind == "chain":
             extra["run_type"] = run_type
@@ -610,22 +669,17 @@ def _inherited(run: Run) -> CallbackManager:
     )
 
 
-def _manager(config: RunnableConfig, here: Run | None) -> CallbackManager:
+def _manager(config: RunnableConfig, callbacks: Any, here: Run | None) -> CallbackManager:
     """Return what a run with ``config`` begins with, inside ``here``."""
-    callbacks = config.get("callbacks")
-    _check_callbacks(callbacks)
-    if here is None:
-        manager = CallbackManager.of(callbacks)
-        tags, metadata = config.get("tags"), config.get("metadata")
-        if config.get("configurable") or len(config) > len(_known(config)):
-            metadata = fill_config(config, None)["metadata"]
-    else:
+    tags, metadata = config.get("tags"), config.get("metadata")
+    is_whole = tags is not None and metadata is not None and is_manager(callbacks)
+    if not is_whole or not _ROOT_KEYS.issuperset(config):
         full = ensure_config(config)
-        tags, metadata = full["tags"], full["metadata"]
-        manager = CallbackManager.of(full["callbacks"])
-        if manager.parent_run_id is None:
-            # Handlers that are passed on add to what is inherited; they never cut it off.
-            manager = _inherited(here).merge(manager)
+        tags, metadata, callbacks = full["tags"], full["metadata"], full["callbacks"]
+    manager = CallbackManager.of(callbacks)
+    if manager.parent_run_id is None and here is not None:
+        # Handlers that are passed on add to what is inherited; they never cut it off.
+        manager = _inherited(here).merge(manager)
     if tags:
         manager.add_tags(tags)
     if metadata:
@@ -633,11 +687,8 @@ def _manager(config: RunnableConfig, here: Run | None) -> CallbackManager:
     return manager
 
 
-_KNOWN_KEYS = frozenset(RunnableConfig.__annotations__)
-
-
-def _known(config: Mapping[str, Any]) -> set[str]:
-    return _KNOWN_KEYS & config.keys()
+# The keys of a config that says nothing through ``configurable``, where metadata may come from.
+_ROOT_KEYS = frozenset(RunnableConfig.__annotations__) - {"configurable"}
 
 
 def _check_callbacks(callbacks: Any) -> None:
@@ -658,24 +709,3 @@ def _number(given: Any) -> int:
         return UUID(given).int
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(f"run_id is {given!r}; it must be a uuid.UUID.") from None
-
-
-def record_event(run: Run, name: str, data: Any) -> None:
-    """Give an event to the span of ``run``, whatever state the run is in."""
-    events = run._events
-    if events is None and run._process is process.token:
-        return
-    try:
-        tracing = run._tracing
-        cleaned, attributes, size = tracing.gate.event(name, data)
-        if events is not None and run._process is process.token and run.span.is_recording():
-            return events.add(cleaned, attributes, size)
-        late_event(
-            tracing,
-            run.span.get_span_context(),
-            cleaned,
-            attributes,
-            (run.name, _run_ids.text_of(run._id)),
-        )
-    except Exception:
-        guard("record a custom event")

@@ -253,7 +253,7 @@ def stream_in_run(
             while True:
                 chunk = step(next, iterator)
                 if hooks:
-                    deliver(hooks, "stream_chunk", run.backlog, (chunk,), run.about())
+                    deliver(hooks, "stream_chunk", run, (chunk,), run.about())
                 yield chunk
                 if total is not None:
                     total.add(chunk)

@@ -20,7 +20,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from otelbridge.config import (
     RunnableConfig,
@@ -69,7 +69,6 @@ class Runnable(ABC, Generic[Input, Output]):
     """
 
     name: str | None = None
-    is_runnable: ClassVar[bool] = True
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """Return the name of its runs, with an optional suffix in the same style of case."""

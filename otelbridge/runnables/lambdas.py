@@ -24,6 +24,9 @@ from otelbridge.runnables.base import (
     is_async_generator,
 )
 
+# Asking an abstract class whether it has an instance costs; these it never has.
+_NO_RUNNABLES = frozenset({str, int, float, bool, dict, list, tuple, type(None)})
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -95,15 +98,16 @@ class RunnableLambda(Runnable[Input, Output]):
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Call the function as a run."""
-        if not hasattr(self, "func"):
+        is_plain = self._is_plain and not kwargs
+        if not is_plain and not hasattr(self, "func"):
             raise TypeError(
                 f"{self!r} has an async function only; use ainvoke, or give it a sync one."
             )
         run = begin(self.name or self.get_name(), config, input)
         try:
-            if self._is_plain and not kwargs:
+            if is_plain:
                 output = run.context.run(self.func, input)
-                if getattr(type(output), "is_runnable", False):
+                if type(output) not in _NO_RUNNABLES and isinstance(output, Runnable):
                     output = run.enter(self._run_returned, output, input, run)
             else:
                 output = run.enter(self._invoke, input, run, kwargs)
