@@ -21,6 +21,7 @@ _DEFAULTS = {_GRPC: "http://localhost:4317", _HTTP: "http://localhost:4318"}
 _HTTP_PORT = 4318
 _TRACES = "/v1/traces"
 _COMPRESSIONS = ("none", "gzip", "deflate")
+_RESOLVERS = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})  # of gRPC
 _CURE = 'write it as "http://localhost:4318" or "https://collector.example:4317"'
 
 
@@ -67,10 +68,10 @@ def target(arguments: Arguments, environ: Environ, protocol: str | None = None) 
     chosen = arguments.protocol or protocol or _protocol_variable(environ)
     url = arguments.endpoint or environment.text(environ, *_both("ENDPOINT"))
     chosen = chosen or _guess(url)
+    scheme = _checked(url or _DEFAULTS[chosen], chosen).scheme
     insecure = environment.flag(environ, *_both("INSECURE"))
     if arguments.endpoint:
         _check_security(arguments, insecure)
-    scheme = _checked(url or _DEFAULTS[chosen], chosen).scheme
     environment.number(environ, *_both("TIMEOUT"))  # the exporters read it, but not strictly
     if arguments.insecure is not None:
         insecure = arguments.insecure
@@ -154,7 +155,7 @@ def _split(url: str) -> SplitResult:
     try:
         if not url.isprintable() or " " in url:
             raise ValueError("it holds white space or control characters")
-        has_scheme = "://" in url or url.startswith(("unix:", "dns:"))
+        has_scheme = "://" in url or url.partition(":")[0] in _RESOLVERS
         parts = urlsplit(url if has_scheme else f"//{url}")
         _ = parts.port  # raises where it is no number or out of range
     except ValueError as error:
@@ -166,8 +167,8 @@ def _split(url: str) -> SplitResult:
 
 def _checked(url: str, protocol: str) -> SplitResult:
     parts = _split(url)
-    fits = bool(parts.hostname) if parts.scheme in ("http", "https", "") else True
-    if not fits or (protocol == _HTTP and parts.scheme not in ("http", "https")):
+    names_a_host = parts.scheme in ("http", "https") or (protocol == _GRPC and not parts.scheme)
+    if not (parts.hostname if names_a_host else protocol == _GRPC and parts.scheme in _RESOLVERS):
         raise ConfigurationError(f"endpoint {_shown(url)} cannot be used by {protocol}: {_CURE}")
     return parts
 

@@ -55,9 +55,10 @@ def outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[
         ConfigurationError: a name or a setting cannot be used.
     """
     names = _names(arguments, environ, foreign)
-    if arguments.console is not None:
-        without = [name for name in names or () if name != "console"]
-        names = [*without, "console"] if arguments.console else without or None
+    if arguments.console:
+        names = list(dict.fromkeys([*(names or ()), "console"]))
+    elif arguments.console is False and names is not None:
+        names = [name for name in names if name != "console"]
     if names is None:
         _say_why(foreign)
         return None

@@ -37,9 +37,12 @@ class Sender(BatchSpanProcessor):
         self._once = _StoppedOnce(exporter)
         super().__init__(self._once)
         self._helper = _Helper()
+        self._stopped = False
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """Send what is waiting; False where that fails or takes longer than the limit."""
+        if self._stopped:
+            return False
         timeout_s = 30.0 if timeout_millis is None else timeout_millis / 1000
         self._once.failed = False
         flushed = self._helper.run(super().force_flush, timeout_s)
@@ -47,6 +50,9 @@ class Sender(BatchSpanProcessor):
 
     def shutdown(self) -> None:
         """Send what is waiting, for at most ``STOP_S`` seconds, and stop."""
+        if self._stopped:
+            return
+        self._stopped = True
         if self._helper.run(super().shutdown, STOP_S) is _LATE:
             logger.warning(
                 "otelbridge: %s took none of the last spans within %g s; they are lost",
