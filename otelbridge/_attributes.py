@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from . import semconv
 from ._bounds import Bounds
-from ._exception import message_of, stack_of, tail, type_name
+from ._exception import facts_of
 from ._flatten import ENTRY_BYTES, AttributeValue, Flattener, Rules, note_of
 from ._json import to_json
 from ._limits import Limits
@@ -166,18 +166,15 @@ class Gate:
 
     def exception(self, error: BaseException) -> dict[str, AttributeValue]:
         """Return the attributes of an exception event."""
-        found: dict[str, AttributeValue] = {}
-        cut: list[str] = []
-        try:
-            self._exception(found, cut, error)
-        except Exception:
-            cut.append(semconv.EXCEPTION)
+        chars = self.limits.event_value_length
+        facts, cut = facts_of(error, self._redactor, self.bounds.string, chars)
+        found: dict[str, AttributeValue] = {**facts}
         limit = self.limits.event_attributes
         places = len(found) if limit is None else limit - bool(cut)
         while len(found) > max(places, 0):
             found.popitem()
         if cut and limit != 0:
-            found[semconv.TRUNCATED] = note_of(cut, 0, self.limits.event_value_length)
+            found[semconv.TRUNCATED] = note_of(cut, 0, chars)
         return found
 
     def _event(
@@ -226,23 +223,6 @@ class Gate:
                 if not self._redactor.denies(key):
                     yield attribute, self.text(key, value)
                 break
-
-    def _exception(
-        self, found: dict[str, AttributeValue], cut: list[str], error: BaseException
-    ) -> None:
-        room, chars = self.bounds.string, self.limits.event_value_length
-        stack, stack_cut = stack_of(error, self._redactor, room)
-        if chars is not None and len(stack) > chars:
-            stack, stack_cut = tail(stack, chars)[0], True
-        for key, text, was_cut in (
-            (semconv.EXCEPTION_TYPE, type_name(type(error)), False),
-            (semconv.EXCEPTION_MESSAGE, message_of(error, self._redactor), False),
-            (semconv.EXCEPTION_STACKTRACE, stack, stack_cut),
-            (semconv.EXCEPTION_ESCAPED, "False", False),
-        ):
-            found[key], cut_here = clean(text, room, chars)
-            if was_cut or cut_here:
-                cut.append(key)
 
 
 def _is_empty(value: Any) -> bool:

@@ -8,22 +8,85 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Final
 
 from . import semconv
+from ._json import to_json
 from ._redaction import Redactor
-from ._shapes import UNREADABLE
+from ._shapes import UNREADABLE, error_text
 from ._text import ELLIPSIS, clean, scalar_text
 
 _FRAMES: Final = 100  # of one exception, the innermost
 _CHAIN: Final = 16  # exceptions of one chain, and members of one group
 _GROUPS: Final = 4  # levels of groups in groups
 _FRAME_BYTES: Final = 2048
+_ARGS_BYTES: Final = 1 << 20  # of arguments that Python would write out whole
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
-def type_name(kind: type) -> str:
+def facts_of(
+    error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
+) -> tuple[dict[str, str], list[str]]:
+    """Return OTel's attributes of an exception, and the keys of those that were cut. Never raises.
+
+    Args:
+        error: The exception.
+        redactor: Is asked for the message, each note, and the stack trace as a whole.
+        max_bytes: UTF-8 bytes of each text.
+        max_chars: Characters of each text, where the SDK has such a limit.
+    """
+    found: dict[str, str] = {}
+    cut: list[str] = []
+    for key, tell in _FACTS:
+        try:
+            found[key], was_cut = tell(error, redactor, max_bytes, max_chars)
+        except Exception:
+            found[key], was_cut = clean(UNREADABLE, max_bytes, max_chars)[0], True
+        if was_cut:
+            cut.append(key)
+    return found, cut
+
+
+def _type(
+    error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
+) -> tuple[str, bool]:
+    return clean(_type_name(type(error)), max_bytes, max_chars)
+
+
+def _message(
+    error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
+) -> tuple[str, bool]:
+    return clean(_message_text(error, redactor), max_bytes, max_chars)
+
+
+def _stack(
+    error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
+) -> tuple[str, bool]:
+    """Tell the stack trace with its causes; where it is cut, it is at its beginning."""
+    teller = _Teller(redactor, max_bytes // 4)
+    text = "".join(teller.chain(error, _GROUPS))
+    text = _redacted(redactor, semconv.EXCEPTION_STACKTRACE, text)
+    shown, was_cut = _tail(text, max_bytes, max_bytes if max_chars is None else max_chars)
+    return shown, was_cut or teller.cut
+
+
+def _escaped(
+    error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
+) -> tuple[str, bool]:
+    return clean("False", max_bytes, max_chars)
+
+
+_FACTS: Final = (
+    (semconv.EXCEPTION_TYPE, _type),
+    (semconv.EXCEPTION_MESSAGE, _message),
+    (semconv.EXCEPTION_STACKTRACE, _stack),
+    (semconv.EXCEPTION_ESCAPED, _escaped),
+)
+
+
+def _type_name(kind: type) -> str:
     """Return the name under which an exception type is reported: qualified, unless builtin."""
     try:
         module, name = str(kind.__module__), str(kind.__qualname__)
@@ -32,39 +95,33 @@ def type_name(kind: type) -> str:
     return name if module == "builtins" else f"{module}.{name}"
 
 
-def message_of(error: BaseException, redactor: Redactor) -> str:
-    """Return ``str(error)``, redacted, of any length."""
-    try:
-        text = str.__str__(str(error))
-    except Exception:
-        text = UNREADABLE
-    return _redacted(redactor, semconv.EXCEPTION_MESSAGE, text)
-
-
-def stack_of(error: BaseException, redactor: Redactor, max_bytes: int) -> tuple[str, bool]:
-    """Return the stack trace with its causes, and whether it was cut: at its beginning, if so."""
-    teller = _Teller(redactor, max_bytes // 4)
-    text = "".join(teller.chain(error, _GROUPS))
-    text = _redacted(redactor, semconv.EXCEPTION_STACKTRACE, text)
-    shown, was_cut = tail(text, max_bytes)
-    return shown, was_cut or teller.cut
-
-
-def tail(text: str, max_bytes: int) -> tuple[str, bool]:
-    """Return the end of a text, whole lines where that is possible, and whether it was cut."""
-    raw = text.encode("utf-8", "backslashreplace")
-    if len(raw) <= max_bytes:
-        return raw.decode(), False
-    room = max_bytes - len(f"{ELLIPSIS}\n".encode())
-    if room <= 0:
-        return clean(text, max_bytes)
-    rest = raw[-room:].decode("utf-8", "ignore")
-    _, newline, lines = rest.partition("\n")
-    return f"{ELLIPSIS}\n{lines if newline and lines else rest}", True
+def _message_text(error: BaseException, redactor: Redactor) -> str:
+    """Return ``str(error)``, or the head of large arguments as JSON; redacted, of any length."""
+    key = semconv.EXCEPTION_MESSAGE
+    text = error_text(error)
+    if text is None:
+        args = error.args[0] if len(error.args) == 1 else error.args
+        text = to_json(args, _ARGS_BYTES, key=key, redactor=redactor)[0]
+    return _redacted(redactor, key, text)
 
 
 def _redacted(redactor: Redactor, key: str, text: str) -> str:
     return scalar_text(redactor(key, text))[0] if redactor.active else text
+
+
+def _tail(text: str, max_bytes: int, max_chars: int) -> tuple[str, bool]:
+    """Return the end of a text, whole lines where that is possible, and whether it was cut."""
+    raw = text.encode("utf-8", "backslashreplace")
+    whole = raw.decode()
+    if len(raw) <= max_bytes and len(whole) <= max_chars:
+        return whole, False
+    head = f"{ELLIPSIS}\n"
+    room = max_bytes - len(head.encode())
+    if room <= 0 or max_chars <= len(head):
+        return clean(whole, max_bytes, max_chars)[0], True
+    rest = raw[-room:].decode("utf-8", "ignore")[len(head) - max_chars :]
+    _, newline, lines = rest.partition("\n")
+    return head + (lines if newline and lines else rest), True
 
 
 class _Teller:
@@ -83,13 +140,13 @@ class _Teller:
 
     def _one(self, error: BaseException, groups: int) -> Iterator[str]:
         yield from self._frames(error)
-        message = self._message(message_of(error, self._redactor))
-        name = type_name(type(error))
+        message = self._shortened(_message_text(error, self._redactor))
+        name = _type_name(type(error))
         yield f"{name}: {message}\n" if message else f"{name}\n"
         for note in _listed(error, "__notes__"):
             if isinstance(note, str):
                 note = _redacted(self._redactor, semconv.EXCEPTION_MESSAGE, str.__str__(note))
-                yield self._message(note) + "\n"
+                yield self._shortened(note) + "\n"
         if groups:
             yield from self._members(_listed(error, "exceptions"), groups - 1)
 
@@ -108,15 +165,23 @@ class _Teller:
             return
         if frames:
             yield "Traceback (most recent call last):\n"
-            if len(frames) == _FRAMES:
-                yield f"  {ELLIPSIS}\n"
+        if _is_deep(error.__traceback__):
+            self.cut = True
+            yield f"  {ELLIPSIS}\n"
         for frame in frames:
             yield clean(frame, _FRAME_BYTES)[0]
 
-    def _message(self, text: str) -> str:
+    def _shortened(self, text: str) -> str:
         text, was_cut = clean(text, self._message_bytes)
         self.cut = self.cut or was_cut
         return text
+
+
+def _is_deep(frame: TracebackType | None) -> bool:
+    count = 0
+    while frame is not None and count <= _FRAMES:
+        count, frame = count + 1, frame.tb_next
+    return count > _FRAMES
 
 
 def _links(error: BaseException) -> list[tuple[BaseException, str]]:

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from . import semconv
-from ._json import CYCLE, KEY_BYTES, NO_REDACTION, key_text, to_json, unique
+from ._json import CYCLE, NO_REDACTION, key_text, to_json, unique
 from ._redaction import REDACTED, Redactor
-from ._shapes import Fields, Items, Many, Shape, read, text_of
+from ._shapes import KEY_BYTES, Fields, Items, Many, Shape, read, text_of
 from ._text import Scalar, clean, is_native, scalar_text, utf8_len
 
 AttributeValue = (

@@ -13,12 +13,11 @@ from collections.abc import Container
 from typing import Any, Final
 
 from ._redaction import REDACTED, Redactor
-from ._shapes import Fields, Many, Shape, read, text_of
+from ._shapes import KEY_BYTES, Fields, Many, Shape, read, small, text_of
 from ._text import ELLIPSIS, Scalar, clean, is_native, scalar_text, utf8_len
 
 CYCLE: Final = "[cycle]"
 EMPTY_KEY: Final = "(empty)"
-KEY_BYTES: Final = 256  # of one key; longer ones are cut
 MAX_DEPTH: Final = 32  # levels inside one text
 NO_REDACTION: Final = Redactor()
 
@@ -84,40 +83,12 @@ def _short_way(shape: Many, room: int) -> str | None:
     """Encode a small value of exact builtins by the standard encoder; None for any other."""
     value: Any = shape.source
     try:
-        if _simple(value, room, MAX_DEPTH) < 0 or shape.beyond(len(value), 0) > 0:
+        if small(value, room, MAX_DEPTH) < 0 or shape.beyond(len(value), 0) > 0:
             return None
         text = _encode(value)
         return text if len(text.encode()) <= room else None
     except Exception:  # a lone surrogate; changed by another thread meanwhile
         return None
-
-
-def _simple(value: Any, room: int, depth: int) -> int:
-    """Return the room that is left behind a value, or -1 where it is not a simple one."""
-    kind = type(value)
-    if kind is str:
-        return room - len(value)
-    if kind is int:
-        return room - 1 if is_native(value) else -1
-    if kind is float:
-        return room - 1 if math.isfinite(value) else -1
-    if kind is bool or value is None:
-        return room - 4
-    if depth and kind is dict and len(value) * 5 <= room:
-        for key, entry in list(value.items()):
-            if type(key) is not str or not 0 < len(key) <= KEY_BYTES // 4:
-                return -1
-            room = _simple(entry, room - len(key), depth - 1)
-            if room < 0:
-                return -1
-        return room - 2
-    if depth and (kind is list or kind is tuple) and len(value) * 2 <= room:
-        for entry in value:
-            room = _simple(entry, room, depth - 1)
-            if room < 0:
-                return -1
-        return room - 2
-    return -1
 
 
 class _Writer:

@@ -11,10 +11,11 @@ str, int, float, bool, None                 the leaf itself (subclasses, enums w
                                             numpy scalars too, by their value)
 bytes, bytearray, memoryview                UTF-8 text; other bytes written out (``\\xff``)
 dict, Mapping, named tuple, dataclass,      fields; a field that its class keeps out of repr or of
-pydantic model, attrs class                 serialisation is ``[hidden]``
+pydantic model, attrs class, namespace      serialisation is ``[hidden]``
 list, tuple, set, deque, range, Sequence,   items; a small set of leaves in sorted order
 dict views, arrays
-exception                                   ``Type: message``
+exception                                   ``Type: message``; type and arguments as fields where
+                                            ``str()`` would write out large arguments
 date, time, datetime                        ISO 8601
 everything else                             ``str()``, or ``<module.Class>`` where that is no more
                                             than an address, or fails
@@ -24,22 +25,28 @@ everything else                             ``str()``, or ``<module.Class>`` whe
 from __future__ import annotations
 
 import array
+import builtins
 import dataclasses
 import datetime
+import math
 import sys
+import types
 from collections import UserString, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
-from ._text import ELLIPSIS, Scalar
+from ._text import ELLIPSIS, Scalar, is_native
 
 UNREADABLE: Final = "[unreadable]"
 HIDDEN: Final = "[hidden]"
 
+KEY_BYTES: Final = 256  # of one key; longer ones are cut
 _SORTED_SETS: Final = 1000  # a set up to this size is put in order, so that traces compare
 _HEAD: Final = 1 << 20  # of bytes and of string subclasses, which must be copied to be read
+_GROUPS: Final = getattr(builtins, "BaseExceptionGroup", ())  # absent up to Python 3.10
+_PRINTED: Final = 4096  # of an exception's arguments, where Python writes them out itself
 _ROWS: Final = 512  # entries of a numpy array that are made Python objects at once
 _FOREIGN: Final = 1000  # entries read of a container that is the user's code, each may cost a query
 
@@ -127,6 +134,54 @@ def text_of(value: object) -> str:
         return class_name(kind)
 
 
+def error_text(error: BaseException) -> str | None:
+    """Return ``str(error)``, or None where that would write out arguments of any size."""
+    try:
+        return _str(str(error)) if _is_printable(error) else None
+    except Exception:
+        return UNREADABLE
+
+
+def _is_printable(value: Any) -> bool:
+    if isinstance(value, BaseException):
+        # Only the form that Python itself gives to an exception is made of its arguments.
+        if type(type(value).__str__) is not types.WrapperDescriptorType:
+            return True
+        args = value.args[:1] if isinstance(value, _GROUPS) else value.args
+        return all(map(_is_printable, args))
+    if isinstance(value, (bytes, bytearray)):
+        return len(value) <= _PRINTED
+    return not isinstance(read(value), Many) or small(value, _PRINTED, 8) >= 0
+
+
+def small(value: Any, room: int, depth: int) -> int:
+    """Return the room that is left behind a small value of exact builtins; -1 for all others."""
+    kind = type(value)
+    if kind is str:
+        return room - len(value)
+    if kind is int:
+        return room - 1 if is_native(value) else -1
+    if kind is float:
+        return room - 1 if math.isfinite(value) else -1
+    if kind is bool or value is None:
+        return room - 4
+    if depth and kind is dict and len(value) * 5 <= room:
+        for key, entry in list(value.items()):
+            if type(key) is not str or not 0 < len(key) <= KEY_BYTES // 4:
+                return -1
+            room = small(entry, room - len(key), depth - 1)
+            if room < 0:
+                return -1
+        return room - 2
+    if depth and (kind is list or kind is tuple) and len(value) * 2 <= room:
+        for entry in value:
+            room = small(entry, room, depth - 1)
+            if room < 0:
+                return -1
+        return room - 2
+    return -1
+
+
 def class_name(kind: type) -> str:
     """Return ``<module.Class>``."""
     try:
@@ -188,12 +243,11 @@ def _in_order(value: Any) -> Iterable[Any]:
     return members
 
 
-def _error(value: BaseException) -> str:
-    try:
-        message = _str(str(value))
-    except Exception:
-        message = UNREADABLE
+def _error(value: BaseException) -> Shape:
     name = type(value).__name__
+    message = error_text(value)
+    if message is None:
+        return Fields(value, lambda source: (("type", name), ("args", source.args)), 2)
     return f"{name}: {message}" if message else name
 
 
@@ -271,4 +325,5 @@ _BASES: Final[tuple[tuple[Any, Callable[[Any], Shape]], ...]] = (
     ((datetime.date, datetime.time), lambda value: _str(value.isoformat())),
     ((deque, range, array.array), lambda value: Items(value, iter)),
     (UserString, text_of),  # a Sequence, of itself
+    (types.SimpleNamespace, lambda value: Fields(value, lambda source: vars(source).items())),
 )

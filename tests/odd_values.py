@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import asyncio
 import collections
 import contextlib
 import dataclasses
@@ -278,17 +277,13 @@ def odd_scalars() -> list[Any]:
         fractions.Fraction(10**5000, 7), 1 + 2j, uuid.UUID(int=7), pathlib.Path("/tmp/x"),
         Colour.RED, Level.HIGH, Size.BIG, Text("tex\udc80t"), Number(2**65), Number(7), Real(1.5),
         Real("nan"), np.int64(5), np.uint64(2**64 - 1), np.float32(0.5), np.float64("nan"),
-        np.longdouble(1), np.bool_(True), np.str_("np"), np.bytes_(b"np"), np.datetime64("2024-01-01"),
+        np.longdouble(1), np.bool_(True), np.str_("np"), np.bytes_(b"np"),
+        np.datetime64("2024-01-01"),
         np.datetime64(1, "ns"), np.timedelta64(1, "D"), np.complex64(1), np.array(5),
         ValueError("bad"), ValueError(), KeyError("k"), ZeroDivisionError("\udc80"),
         int, Plain, len, print, Ellipsis, NotImplemented, types, io.StringIO("file"),
-        collections.UserString("user string"), re_match(),
+        collections.UserString("user string"), types.SimpleNamespace(a=1),
     ]  # fmt: skip
-
-
-def re_match() -> Any:
-    """Return an object of the standard library that is no leaf and no container."""
-    return types.SimpleNamespace(a=1)
 
 
 def odd_containers() -> list[Any]:
@@ -303,7 +298,8 @@ def odd_containers() -> list[Any]:
         types.MappingProxyType({"a": 1}), collections.deque([1, 2]), range(5), range(10**30),
         array.array("d", [1, 2]), np.arange(3), np.eye(2), np.array([1, None, "x"], dtype=object),
         np.array(["a", "b"]), np.array([1.0, np.nan]), np.arange(10**6), structured, structured[0],
-        np.array(["2024-01-01"], dtype="M8[D]"), np.zeros((0, 3)), np.ma.masked_array([1, 2], [0, 1]),
+        np.array(["2024-01-01"], dtype="M8[D]"), np.zeros((0, 3)),
+        np.ma.masked_array([1, 2], [0, 1]),
         {1, 2, 3}, {"b", "a"}, {1, "a", None}, frozenset({(1, 2)}), {"a": 1}.keys(),
         {"a": 1}.values(), {"a": 1}.items(), [1, True], [1, 2.0], [True, False], [None], [1, None],
         ["a", None], [2**70, 1], [1.0, float("inf")], list(range(100_000)), ["word"] * 50_000,
@@ -433,8 +429,3 @@ def silent() -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
     assert [record.getMessage() for record in records] == []
-
-
-def close(coroutine: Any) -> None:
-    """Close a coroutine that nobody awaits."""
-    asyncio.iscoroutine(coroutine) and coroutine.close()

@@ -1,7 +1,9 @@
-"""Laws of the gate, for any data: it never raises, is bounded, encodable, and loses nothing unsaid."""
+"""Laws of the gate, for any data: never raises, bounded, encodable, and nothing lost unsaid."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import math
 from typing import Any
@@ -14,8 +16,9 @@ from odd_values import encoded, silent
 
 from otelbridge import semconv
 from otelbridge._attributes import Bounds, Gate
-from otelbridge._flatten import KEY_BYTES, NOTE_BYTES
+from otelbridge._flatten import NOTE_BYTES
 from otelbridge._limits import Limits
+from otelbridge._shapes import KEY_BYTES
 
 NOTE = semconv.TRUNCATED
 
@@ -94,10 +97,8 @@ def test_event_of_each_odd_value_is_encoded(place: int) -> None:
     gate = Gate()
     value = odd_values.odd_values()[place]
     datas = [value, [value], [[value], 1], {"a": value, "b": [value], "c": {"d": {"e": value}}}]
-    try:
+    with contextlib.suppress(Exception):  # it cannot be a key
         datas.append({value: value, "x": [{value: 1}]})
-    except Exception:
-        pass  # it cannot be a key
     for data in datas:
         with silent():
             name, found, _ = gate.event(value, data)
@@ -120,11 +121,9 @@ def test_event_of_clean_attributes_is_what_it_was(data: Any) -> None:
     """What left the gate goes through it again unchanged."""
     gate = Gate()
     found = gate.event("e", data)[1]
-    found.pop(NOTE, None)
-    again = gate.event("e", {key: value for key, value in found.items()})[1]
-    assert {key: again[f"data.{key}"] for key in found if len(key) < 240} == {
-        key: value for key, value in found.items() if len(key) < 240
-    }
+    clean = {key: value for key, value in found.items() if key != NOTE and len(key) < 240}
+    again = gate.event("e", clean)[1]
+    assert [again[f"data.{key}"] for key in clean] == list(clean.values())
 
 
 def dropped(found: dict[str, Any]) -> int:
@@ -161,7 +160,9 @@ def test_event_keeps_each_leaf_of_a_tree(data: Any) -> None:
     """Within the bounds each leaf of nested mappings is there, keys that meet included."""
 
     def leaves(value: Any) -> list[int]:
-        return sum(map(leaves, value.values()), []) if isinstance(value, dict) else [value]
+        if isinstance(value, dict):
+            return list(itertools.chain.from_iterable(map(leaves, value.values())))
+        return [value]
 
     found = Gate(Bounds(depth=50)).event("e", data)[1]
     if len(leaves(data)) <= 100:

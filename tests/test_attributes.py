@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import tracemalloc
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ import odd_values
 import pytest
 from odd_values import encoded, hostile
 
-from otelbridge import semconv
+from otelbridge import _attributes, semconv
 from otelbridge._attributes import Bounds, Gate
 from otelbridge._limits import Limits
 
@@ -164,7 +166,7 @@ def test_event_of_hostile_objects_names_their_class() -> None:
         ),
         (odd_values.Table(), {"data.good": "GOOD", "data.bad": "[unreadable]"}),
         (odd_values.Dict(a=1), {"data.a": 1}),
-        ({"a": odd_values.Order("x")}, {"data.a.id": "x", "data.a.items": (), "data.a.secret": "[hidden]"}),
+        ({"a": odd_values.Point("x", 1)}, {"data.a.x": "x", "data.a.y": 1}),
     ],
 )  # fmt: skip
 def test_event_takes_what_has_fields_apart(data: Any, expected: dict[str, Any]) -> None:
@@ -200,7 +202,7 @@ def test_event_reads_models_of_an_older_pydantic() -> None:
 
     class Older:
         __pydantic_core_schema__ = None
-        model_fields = {"a": Field()}
+        model_fields = types.MappingProxyType({"a": Field()})
         a = 1
 
     assert attributes(Older()) == {"data.a": 1}
@@ -269,7 +271,7 @@ def test_event_keys_that_meet_are_numbered_in_order() -> None:
         "data.a.b#2": 2,
         "data.a.b#2#2": 3,
     }
-    assert attributes({1: "x", "1": "y", True: "z"})["data.1#2"] == "y"
+    assert attributes({1: "x", "1": "y"}) == {"data.1": "x", "data.1#2": "y"}
     nested = attributes([{"1": "x", 1: "y", "1#2": "z", "s": hostile()}])["data"]
     assert json.loads(nested)[0] == {
         "1": "x",
@@ -294,9 +296,7 @@ def test_event_keys_are_cut_and_named() -> None:
     assert list(found.values())[:3] == [1, 2, 3]
     assert found[NOTE] == ("data." + "k" * 248 + "…", "+2 cut")
     inner = attributes([{"k" * 300: 1, "k" * 301: 2}])
-    assert json.loads(inner["data"]) == {"k" * 253 + "…": 1, "k" * 253 + "…#2": 2} or [
-        len(key) for key in json.loads(inner["data"])[0]
-    ] == [254, 256]
+    assert json.loads(inner["data"]) == [{"k" * 253 + "…": 1, "k" * 253 + "…#2": 2}]
     assert inner[NOTE] == ("data",)
 
 
@@ -545,10 +545,8 @@ def test_event_survives_a_stack_without_room() -> None:
             found = descend()
         except RecursionError:
             found = []
-        try:
+        with contextlib.suppress(RecursionError):  # no room for the call itself
             found.append(gate.event("event", data))
-        except RecursionError:  # no room for the call itself
-            pass
         return found
 
     found = descend()
@@ -561,36 +559,27 @@ def test_event_survives_data_that_changes_meanwhile() -> None:
     """Data that changes while it is read gives what could be read."""
 
     class Growing:
-        def __init__(self, data: Any) -> None:
-            self.data = data
-
         def __str__(self) -> str:
-            self.data[f"n{len(self.data)}"] = 1
+            data[f"n{len(data)}"] = 1
             return "grown"
 
     data: dict[str, Any] = {}
-    data |= {"a": Growing(data), "b": Growing(data)}
-    assert attributes(data)["data.a"] == "grown"
-    assert "data.b" in attributes({"b": [data]})
+    data |= {"a": Growing(), "b": Growing()}
+    assert attributes(data) == {"data.a": "grown", "data.b": "grown", NOTE: ("+2 dropped",)}
+    assert json.loads(attributes([data])["data"])[0]["b"] == "grown"
 
-    class Shrinking(dict[str, Any]):
-        pass
 
-    gate = Gate()
-    found: dict[str, Any] = {}
-    from otelbridge import _attributes
+def test_short_way_gives_up_on_a_dict_that_changes() -> None:
+    """A dict that another thread changes meanwhile is left to the long way, which snapshots."""
 
     class Changing:
-        """Raises as a dict does whose size changes while it is walked."""
-
         def __len__(self) -> int:
             return 1
 
         def items(self) -> Any:
             raise RuntimeError("dictionary changed size during iteration")
 
-    assert _attributes._flat("data.", Changing(), found) == 0  # type: ignore[arg-type]
-    assert gate.event("e", Shrinking(a=1))[1] == {"data.a": 1}
+    assert _attributes._flat("data.", Changing(), {}) == 0  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- names and texts
@@ -769,11 +758,6 @@ def test_start_keeps_the_length_limit_of_the_sdk() -> None:
 def test_start_survives_what_is_no_mapping() -> None:
     """Tags, metadata and configurable of a wrong kind lose nothing but themselves."""
     for odd in (hostile(), 5, "text", [1], odd_values.Table(broken=True)):
-        try:
-            if not odd:
-                continue
-        except ValueError:
-            continue
         found = Gate().start(OWN, odd, odd, odd)
         assert dict(list(found.items())[:2]) == OWN
         encoded("run", {}, start=found)
