@@ -30,7 +30,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 
 from otelbridge import _tracing, semconv
 from otelbridge._attributes import Bounds
@@ -165,6 +165,7 @@ class CapturedRuns:
 @contextmanager
 def capture_runs(
     *,
+    service_name: str = "otelbridge.testing",
     sampler: Sampler | None = None,
     span_limits: SpanLimits | None = None,
     bounds: Bounds | None = None,
@@ -176,17 +177,20 @@ def capture_runs(
     """Capture the runs that begin inside this block, in this context and what is copied from it.
 
     The block starts from an empty OTel context, so that its first run is a root. The arguments are
-    those of ``otelbridge.configure``, with its defaults and without its environment variables.
+    those of ``otelbridge.configure``, with its defaults and without the environment variables, and
+    ``span_limits`` of the SDK.
 
     Yields:
         What was captured; it may be asked inside the block and after it.
     """
     provider = TracerProvider(
-        sampler=sampler,
-        span_limits=span_limits,
-        resource=Resource({"service.name": "otelbridge.testing"}),
+        sampler=sampler or DEFAULT_ON,
+        span_limits=span_limits or _standard_limits(),
+        resource=Resource({"service.name": service_name}),
         shutdown_on_exit=False,
     )
+    # The SDK asks OTEL_SDK_DISABLED and takes no argument for it (opentelemetry-sdk 1.x).
+    provider._disabled = False
     recording = _tracing.Recording(
         bounds=bounds or Bounds(),
         capture_content=capture_content,
@@ -201,6 +205,21 @@ def capture_runs(
             yield captured
     finally:
         captured._context = outside  # what ``assert_clean`` expects after the block
+
+
+def _standard_limits() -> SpanLimits:
+    """The SDK's own defaults, said aloud: it asks the environment for what is left out."""
+    unlimited = SpanLimits.UNSET
+    return SpanLimits(
+        max_attributes=128,
+        max_events=128,
+        max_links=128,
+        max_span_attributes=128,
+        max_event_attributes=128,
+        max_link_attributes=128,
+        max_attribute_length=unlimited,
+        max_span_attribute_length=unlimited,
+    )
 
 
 class _Collector(SpanProcessor):

@@ -307,7 +307,11 @@ def test_capture_starts_from_an_empty_context() -> None:
 
 
 def test_environment_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recording variables of the machine do not change what a test sees."""
+    """Variables of the machine do not change what a test sees."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "0")
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1")
     monkeypatch.setenv("OTELBRIDGE_MAX_STRING_BYTES", "1")
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
     with capture_runs() as runs:
@@ -316,6 +320,13 @@ def test_environment_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # ---------------------------------------------------------------------------- options
+
+
+def test_service_name_is_that_of_the_block() -> None:
+    """Captured spans may be sent on under a name of their own."""
+    with capture_runs(service_name="mine") as runs:
+        load("a")
+    assert runs.find("load").resource.attributes["service.name"] == "mine"
 
 
 def test_options_are_those_of_configure() -> None:
