@@ -53,13 +53,16 @@ class Sender(BatchSpanProcessor):
         if self._stopped:
             return
         self._stopped = True
-        if self._helper.run(super().shutdown, STOP_S) is _LATE:
+        self._once.failed = False
+        late = self._helper.run(super().shutdown, STOP_S) is _LATE
+        if late:
+            self._wake()
+        if late or self._once.failed:
             logger.warning(
-                "otelbridge: %s took none of the last spans within %g s; they are lost",
+                "otelbridge could not send the last spans to %s within %g s; they are lost",
                 self._where,
                 STOP_S,
             )
-            self._wake()
         self._helper.stop()
 
     def _wake(self) -> None:
