@@ -24,6 +24,7 @@ from otelbridge.handlers import (
 )
 from otelbridge.manager import AsyncCallbackManager, CallbackManager
 from otelbridge.run import Run
+from otelbridge.run_managers import AsyncRunManager
 from otelbridge.runnables import (
     AddableDict,
     RouterInput,
@@ -56,6 +57,7 @@ __all__ = [
     "AddableDict",
     "AsyncCallbackHandler",
     "AsyncCallbackManager",
+    "AsyncRunManager",
     "BaseCallbackHandler",
     "BaseTool",
     "CallbackHandler",

@@ -17,7 +17,13 @@ from otelbridge._executors import (
     run_in_executor,
 )
 from otelbridge.context import current_run
-from otelbridge.manager import Callbacks, CallbackManager, ManagerLike, is_manager
+from otelbridge.manager import (
+    AsyncCallbackManager,
+    CallbackManager,
+    Callbacks,
+    ManagerLike,
+    is_manager,
+)
 
 __all__ = [
     "CONFIG_KEYS",
@@ -253,7 +259,9 @@ def get_callback_manager_for_config(config: RunnableConfig) -> CallbackManager:
     )
 
 
-get_async_callback_manager_for_config = get_callback_manager_for_config
+def get_async_callback_manager_for_config(config: RunnableConfig) -> AsyncCallbackManager:
+    """Return the manager that a run with ``config`` begins with, in its async form."""
+    return AsyncCallbackManager.of(get_callback_manager_for_config(config))
 
 
 @contextmanager

@@ -251,6 +251,9 @@ def _spellings(hook: str) -> tuple[str, str]:
     return f"handle_{hook}", f"handle{camel.replace('Llm', 'LLM')}"
 
 
+_FLAGS = tuple(dict.fromkeys(ignore_flag(hook) for hook in HOOKS))
+
+
 class Adapter:
     """Something that is no ``on_*`` handler, in that form.
 
@@ -286,20 +289,22 @@ class ObjectAdapter(Adapter):
 
     def __init__(self, source: Any) -> None:
         super().__init__(source)
-        self.raise_error = getattr(source, "raise_error", False)
+        for flag in ("raise_error", *_FLAGS):
+            if getattr(source, flag, False):
+                setattr(self, flag, True)
         for hook, function in _hooks_on(source).items():
             self._offer(hook, function)
 
 
 class MappingAdapter(Adapter):
-    """A mapping of hook names to functions; ``raise_error`` may be one of its keys."""
+    """A mapping of hook names to functions; ``raise_error`` and ``ignore_*`` may be keys too."""
 
     def __init__(self, source: Mapping[str, Any]) -> None:
         super().__init__(source)
         for name, function in source.items():
             hook = _MAPPING_KEYS.get(name)
-            if name == "raise_error":
-                self.raise_error = bool(function)
+            if name == "raise_error" or name in _FLAGS:
+                setattr(self, name, bool(function))
             elif hook is None:
                 raise ConfigurationError(
                     f"A handler mapping has the key {name!r}, which names no hook. "

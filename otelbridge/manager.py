@@ -38,6 +38,16 @@ def is_manager(callbacks: object) -> bool:
     )
 
 
+class _Runs:
+    """How a manager begins a run; ``otelbridge.run_managers``, which knows runs, fills it in."""
+
+    begin: Any
+    abegin: Any
+
+
+runs = _Runs()
+
+
 class CallbackManager:
     """Handlers, tags and metadata that the runs below a run begin with.
 
@@ -121,8 +131,38 @@ class CallbackManager:
 
     @property
     def is_async(self) -> bool:
-        """Whether this is the async form; both behave alike here."""
+        """Whether this is the async form."""
         return False
+
+    def on_chain_start(
+        self, serialized: Any, inputs: Any, run_id: UUID | None = None, **kwargs: Any
+    ) -> Any:
+        """Begin a run by hand; end it by its ``on_chain_end`` or ``on_chain_error``.
+
+        Args:
+            serialized: given to the handlers; its ``name`` is the run's where none is given.
+            inputs: given to the handlers.
+            run_id: of the run; made when left out.
+            kwargs: ``name`` and ``run_type`` of the run; more is given to the handlers.
+        """
+        return self._begin("chain", serialized=serialized, inputs=inputs, run_id=run_id, **kwargs)
+
+    def on_tool_start(
+        self, serialized: Any, input_str: str, run_id: UUID | None = None, **kwargs: Any
+    ) -> Any:
+        """Begin a tool's run by hand; otherwise as ``on_chain_start``."""
+        if "inputs" in kwargs:
+            kwargs["tool_inputs"] = kwargs.pop("inputs")
+        return self._begin("tool", serialized=serialized, inputs=input_str, run_id=run_id, **kwargs)
+
+    def on_retriever_start(
+        self, serialized: Any, query: str, run_id: UUID | None = None, **kwargs: Any
+    ) -> Any:
+        """Begin a retriever's run by hand; otherwise as ``on_chain_start``."""
+        return self._begin("retriever", serialized=serialized, inputs=query, run_id=run_id, **kwargs)
+
+    def _begin(self, kind: str, **said: Any) -> Any:
+        return runs.begin(self, kind, said)
 
     def copy(self: M) -> M:
         """Return a manager with copies of the lists."""
@@ -211,9 +251,12 @@ class CallbackManager:
 
 
 class AsyncCallbackManager(CallbackManager):
-    """The async form, for code that names it; it behaves as ``CallbackManager`` does."""
+    """The async form: its ``on_chain_start`` and the ends of that run are awaited."""
 
     __slots__ = ()
+
+    def _begin(self, kind: str, **said: Any) -> Any:
+        return runs.abegin(self, kind, said)
 
     @property
     def is_async(self) -> bool:

@@ -373,10 +373,8 @@ class Run:
         if hooks is None:
             hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
         if hooks:
-            if self._host is not None:
-                await self.settle()
             words = self._event_words or self._event_keywords()
-            await adeliver(hooks, "custom_event", (name, data), words)
+            await adeliver(hooks, "custom_event", self._host, (name, data), words)
 
     def _event_keywords(self) -> dict[str, Any]:
         # An event is dispatched with the config of what runs below, so it has the tags of that.
@@ -420,7 +418,9 @@ class Run:
     def backlog(self) -> Backlog | None:
         """The queue for coroutines of async handlers, of the nearest async run."""
         host = self._host
-        return None if host is None or host.ended else host._backlog
+        if host is None or host.ended or host._process is not process.token:
+            return None
+        return host._backlog
 
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
@@ -442,8 +442,7 @@ class Run:
     async def _atell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
         if hooks := hooks_of(self.handlers, name):
-            await self.settle()
-            await adeliver(hooks, name, args, self._said(hook, extra))
+            await adeliver(hooks, name, self._host, args, self._said(hook, extra))
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -460,7 +459,7 @@ class Run:
     def behind(self) -> bool:
         """Return whether async handlers have work that nobody has awaited yet."""
         backlog = self.backlog
-        return backlog is not None and not backlog.idle
+        return backlog is not None and backlog.busy
 
     def about(self) -> dict[str, Any]:
         """Return what the hooks for a chunk get by name."""
@@ -469,8 +468,8 @@ class Run:
     async def settle(self) -> None:
         """Wait for what sync dispatches have left to async handlers."""
         backlog = self.backlog
-        if backlog is not None and not backlog.idle:
-            await backlog.settle()
+        if backlog is not None:
+            await backlog.wait()
 
     def wants_output(self) -> bool:
         """Return whether anybody is told what a stream's chunks add up to."""
@@ -489,6 +488,23 @@ class Run:
             self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
         except Exception:
             guard("record an input")
+
+    # ------------------------------------------------------------------ as run manager
+
+    def get_sync(self) -> Run:
+        """Return the run: it serves sync and async bodies alike."""
+        return self
+
+    def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+        """End a run that was begun by hand through a manager."""
+        self.end(outputs, **kwargs)
+
+    def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
+        """End a run that was begun by hand through a manager, by an exception."""
+        self.fail(error, **kwargs)
+
+    on_tool_end = on_retriever_end = on_chain_end
+    on_tool_error = on_retriever_error = on_chain_error
 
     # ------------------------------------------------------------------ ending
 
@@ -602,6 +618,8 @@ def begin(
     if run.handlers:
         if kind == "chain":
             extra["run_type"] = run_type
+        if "tool_inputs" in extra:
+            extra["inputs"] = extra.pop("tool_inputs")
         try:
             run._tell("start", (serialized, inputs), extra)
         except BaseException as error:
@@ -628,8 +646,13 @@ async def abegin(
     if run.handlers:
         if kind == "chain":
             extra["run_type"] = run_type
+        if "tool_inputs" in extra:
+            extra["inputs"] = extra.pop("tool_inputs")
         try:
             await run._atell("start", (serialized, inputs), extra)
+        except (asyncio.CancelledError, GeneratorExit) as stop:
+            await run.afail(stop)
+            raise
         except BaseException as error:
             run._close(error, None)
             raise

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 
 from otelbridge.config import RunnableConfig
 from otelbridge.context import current_run, get_otel, set_otel
-from otelbridge.manager import Callbacks, CallbackManager
+from otelbridge.manager import AsyncCallbackManager, CallbackManager, Callbacks
 from otelbridge.run import Run, abegin, begin
 
 Given = TypeVar("Given")
@@ -125,13 +125,6 @@ class GroupManager(CallbackManager):
 
     _run: Run
 
-    @classmethod
-    def of_run(cls, run: Run) -> GroupManager:
-        """Return the manager for what runs below ``run``."""
-        manager = cls.of(run.get_child())
-        manager._run = run
-        return manager
-
     def copy(self) -> GroupManager:
         """Return a manager with copies of the lists."""
         copied = super().copy()
@@ -147,11 +140,33 @@ class GroupManager(CallbackManager):
         self._run.fail(error, **kwargs)
 
 
-class trace_group(_Block[GroupManager]):  # noqa: N801 - used like a function
+class AsyncGroupManager(AsyncCallbackManager):
+    """The manager of an async group; its ends are awaited."""
+
+    __slots__ = ("_run",)
+
+    _run: Run
+
+    def copy(self) -> AsyncGroupManager:
+        """Return a manager with copies of the lists."""
+        copied = super().copy()
+        copied._run = self._run
+        return copied
+
+    async def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+        """End the group's run with its outputs."""
+        await self._run.aend(outputs, **kwargs)
+
+    async def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
+        """End the group's run by an exception."""
+        await self._run.afail(error, **kwargs)
+
+
+class _Group(_Block[Given]):
     """Several invocations under one run: ``with trace_group("answer"):``.
 
-    Gives a callback manager, for invocations in threads that the context does not reach. With
-    ``atrace_group`` it is an ``async with`` block.
+    Gives a callback manager, for invocations in threads that the context does not reach. In async
+    code: ``async with atrace_group("answer"):``.
 
     Args:
         group_name: of the run.
@@ -180,8 +195,21 @@ class trace_group(_Block[GroupManager]):  # noqa: N801 - used like a function
         }
         super().__init__(group_name, config, dict(inputs or {}))
 
+
+
+class trace_group(_Group[GroupManager]):  # noqa: N801 - used like a function
+    __doc__ = _Group.__doc__
+
     def _given(self, run: Run) -> GroupManager:
-        return GroupManager.of_run(run)
+        manager = GroupManager.of(run.get_child())
+        manager._run = run
+        return manager
 
 
-atrace_group = trace_group
+class atrace_group(_Group[AsyncGroupManager]):  # noqa: N801 - used like a function
+    __doc__ = _Group.__doc__
+
+    def _given(self, run: Run) -> AsyncGroupManager:
+        manager = AsyncGroupManager.of(run.get_child())
+        manager._run = run
+        return manager

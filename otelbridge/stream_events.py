@@ -24,7 +24,15 @@ from otelbridge.manager import CallbackManager
 MOST_UNREAD = 1_000
 
 
-class StreamEvent(TypedDict, total=False):
+class _Event(TypedDict):
+    event: str
+    run_id: str
+    name: str
+    data: Any
+    parent_ids: list[str]
+
+
+class StreamEvent(_Event, total=False):
     """One event of an event stream.
 
     Attributes:
@@ -37,13 +45,8 @@ class StreamEvent(TypedDict, total=False):
         parent_ids: of the runs above, from the root down.
     """
 
-    event: str
-    run_id: str
-    name: str
     tags: list[str]
     metadata: dict[str, Any]
-    data: Any
-    parent_ids: list[str]
 
 
 class _Filter:

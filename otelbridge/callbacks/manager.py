@@ -8,10 +8,11 @@ from __future__ import annotations
 from otelbridge.events import adispatch_custom_event, dispatch_custom_event
 from otelbridge.manager import AsyncCallbackManager, CallbackManager
 from otelbridge.run import Run
+from otelbridge.run_managers import AsyncRunManager
 from otelbridge.scopes import atrace_group, trace_group
 
-AsyncCallbackManagerForChainRun = Run
-AsyncCallbackManagerForToolRun = Run
+AsyncCallbackManagerForChainRun = AsyncRunManager
+AsyncCallbackManagerForToolRun = AsyncRunManager
 CallbackManagerForChainRun = Run
 CallbackManagerForToolRun = Run
 atrace_as_chain_group = atrace_group

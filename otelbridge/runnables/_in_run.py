@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -211,16 +212,30 @@ class Unfinished:
     """Ends a stream's run when its generator's frame goes away without having been closed.
 
     That happens to an async generator whose event loop has closed before it.
+
+    Attributes:
+        iterator: the body's; it is closed first, inside the run.
     """
 
-    __slots__ = ("_run",)
+    __slots__ = ("_run", "iterator")
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self.iterator: AsyncIterator[Any] | None = None
 
     def __del__(self) -> None:
-        if not self._run.ended:
+        if self._run.ended:
+            return
+        try:
+            self._run.enter(_close_at_once, self.iterator)
+        finally:
             self._run.fail(GeneratorExit())
+
+
+def _close_at_once(iterator: AsyncIterator[Any] | None) -> None:
+    """Close an async iterator as far as it goes without waiting: nobody can await it any more."""
+    with suppress(StopIteration):
+        aclose(iterator).send(None)
 
 
 def stream_in_run(
@@ -241,7 +256,13 @@ def stream_in_run(
     """
     source = iter(inputs)
     first = next(source, _NOTHING)
-    run = begin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    try:
+        run = begin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    except BaseException:
+        _close(source)
+        raise
+    # A failure is told with the first input alone, as upstream tells it.
+    begun_with = None if first is _NOTHING else first
     taken, total = (Total(), Total()) if run.wants_output() else (None, None)
     iterator: Iterator[T] | None = None
     try:
@@ -265,7 +286,7 @@ def stream_in_run(
         try:
             _close_all(run, iterator, source)
         except BaseException as error:
-            run.fail(error, inputs=taken and taken.value)
+            run.fail(error, inputs=begun_with)
             raise
         run.close(closed, total and total.value, inputs=taken and taken.value)
         raise
@@ -273,7 +294,7 @@ def stream_in_run(
         try:
             _close_all(run, iterator, source)
         finally:
-            run.fail(error, inputs=taken and taken.value)
+            run.fail(error, inputs=begun_with)
         raise
     run.end(total and total.value, inputs=taken and taken.value)
 
@@ -293,11 +314,14 @@ def _counted(chunks: Iterator[T], taken: Total) -> Iterator[T]:
 
 def _close_all(run: Run, iterator: Iterator[Any] | None, source: Iterator[Any]) -> None:
     try:
-        if (close := getattr(iterator, "close", None)) is not None:
-            run.enter(close)
+        run.enter(_close, iterator)
     finally:
-        if (close := getattr(source, "close", None)) is not None:
-            close()
+        _close(source)
+
+
+def _close(iterator: Iterator[Any] | None) -> None:
+    if (close := getattr(iterator, "close", None)) is not None:
+        close()
 
 
 def _arguments_for(
@@ -324,7 +348,12 @@ async def astream_in_run(
     """As ``stream_in_run``, for async iterators."""
     source = aiter(inputs)
     first = await anext_or(source, _NOTHING)
-    run = await abegin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    try:
+        run = await abegin(name, config, INPUT_TO_COME, run_type, defers_inputs=defers_inputs)
+    except BaseException:
+        await aclose(source)
+        raise
+    begun_with = None if first is _NOTHING else first
     unfinished = Unfinished(run)
     taken, total = (Total(), Total()) if run.wants_output() else (None, None)
     iterator: AsyncIterator[T] | None = None
@@ -333,6 +362,7 @@ async def astream_in_run(
         iterator = aiter(
             run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs))
         )
+        unfinished.iterator = iterator
         hooks = run.chunk_hooks()
         pull = iterator.__anext__
         steps: Steps[T] = Steps(run.enter(unregistered, pull), run.context)
@@ -340,7 +370,7 @@ async def astream_in_run(
             while True:
                 chunk = await steps
                 if hooks:
-                    await adeliver(hooks, "stream_chunk", (chunk,), run.about())
+                    await adeliver(hooks, "stream_chunk", run, (chunk,), run.about())
                 if run.behind():
                     await run.settle()
                 yield chunk
@@ -355,15 +385,15 @@ async def astream_in_run(
         try:
             await _aclose_all(run, iterator, source)
         except BaseException as error:
-            await run.afail(error, inputs=taken and taken.value)
+            await run.afail(error, inputs=begun_with)
             raise
-        await run.aclose(closed, inputs=taken and taken.value)
+        await run.aclose(closed, inputs=begun_with)
         raise
     except BaseException as error:
         try:
             await _aclose_all(run, iterator, source)
         finally:
-            await run.afail(error, inputs=taken and taken.value)
+            await run.afail(error, inputs=begun_with)
         raise
     await run.aend(total and total.value, inputs=taken and taken.value)
     del unfinished
