@@ -50,11 +50,11 @@ def arguments_of(function: Callable[..., Any]) -> Arguments:
     except TypeError:  # neither hashable nor weakly referable: a partial, a builtin's wrapper
         arguments = _arguments(key)
     if bound and arguments is not _UNKNOWN:
-        return _without_self(arguments)
+        return without_self(arguments)
     return arguments
 
 
-def _without_self(arguments: Arguments) -> Arguments:
+def without_self(arguments: Arguments) -> Arguments:
     return Arguments(
         arguments.positional[1:],
         arguments.keyword_only,

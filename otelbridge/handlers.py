@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from otelbridge._arguments import Arguments, arguments_of
+from otelbridge._arguments import Arguments, arguments_of, without_self
 from otelbridge.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -212,7 +212,7 @@ def _choose_wrapper(kind: type) -> Callable[[Any], Any] | None:
     if any(callable(getattr(kind, f"on_{hook}", None)) for hook in HOOKS):
         return None
     if any(name in dir(kind) for hook in HOOKS for name in _spellings(hook)):
-        return ObjectAdapter
+        return _adapter_of_class(kind) or ObjectAdapter
     return _adapt_instance
 
 
@@ -294,6 +294,68 @@ class ObjectAdapter(Adapter):
                 setattr(self, flag, True)
         for hook, function in _hooks_on(source).items():
             self._offer(hook, function)
+
+
+class ClassAdapter(Adapter):
+    """An object whose class has plain ``handle_*`` methods: one adapter class for each class.
+
+    An object is adapted for every run, so what its class says is read once.
+    """
+
+    @property
+    def raise_error(self) -> bool:  # type: ignore[override]
+        """Whether the object wants its exceptions raised, now."""
+        return bool(getattr(self.source, "raise_error", False))
+
+
+def _adapter_of_class(kind: type) -> Callable[[Any], Any] | None:
+    """Return what adapts instances of ``kind``; None where each must be asked itself."""
+    if hasattr(kind, "__getattr__") or any(getattr(kind, flag, False) for flag in _FLAGS):
+        return None
+    methods: dict[str, Callable[..., Any]] = {}
+    for hook in HOOKS:
+        for name in _spellings(hook):
+            function = inspect.getattr_static(kind, name, None)
+            if function is None:
+                continue
+            if not inspect.isfunction(function):
+                return None
+            methods.setdefault(f"on_{hook}", _forwarder(hook, name, function))
+    adapter = type(ClassAdapter.__name__, (ClassAdapter,), methods)
+
+    def adapt(source: Any) -> Any:
+        own = getattr(source, "__dict__", None)
+        if own and not _ASKED.isdisjoint(own):
+            return ObjectAdapter(source)
+        return adapter(source)
+
+    return adapt
+
+
+_ASKED = frozenset((*_FLAGS, *(name for hook in HOOKS for name in _spellings(hook))))
+
+
+def _forwarder(hook: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``on_<hook>`` of an adapter whose source's class has ``function`` as ``name``."""
+    positional, keywords = HOOKS[hook]
+    known = positional + keywords
+    declared = without_self(arguments_of(function))
+    count = len(declared.positional)
+    if hook == "custom_event" and declared == Arguments(known[:count]):
+
+        def on_custom_event(
+            self: Adapter, name_: str, data: Any, run_id: Any, tags: Any, metadata: Any
+        ) -> Any:
+            return getattr(self.source, name)(*(name_, data, run_id, tags, metadata)[:count])
+
+        return on_custom_event
+    pick = _picker(positional, keywords, declared)
+
+    def on_hook(self: Adapter, *args: Any, **kwargs: Any) -> Any:
+        chosen, named = pick(args, kwargs) if pick is not None else (args, kwargs)
+        return getattr(self.source, name)(*chosen, **named)
+
+    return on_hook
 
 
 class MappingAdapter(Adapter):
