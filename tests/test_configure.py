@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -1008,12 +1009,14 @@ def test_ca_file_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """TLS with a CA of one's own works, from the argument and from the variable."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # the HTTP exporter's client prefers them
-        monkeypatch.delenv(name, raising=False)
     arguments: dict[str, Any] = {"protocol": HTTP if receiver is http_receiver else GRPC}
     if source == "argument":
+        # The HTTP exporter's client would prefer this one.
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", ssl.get_default_verify_paths().cafile or "")
         arguments["certificate"] = certificate[0]
     else:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
         monkeypatch.setenv(OTLP + "CERTIFICATE", str(certificate[0]))
     with receiver(certificate) as received:
         with configure(tracer_provider=provider, endpoint=received.url, **arguments):

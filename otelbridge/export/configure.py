@@ -49,9 +49,10 @@ def configure(
     4. else nowhere, and one log line says so;
 
     and with ``console=True`` to the console as well. A tracer provider that the application has
-    installed is used and never replaced; if it has a span processor already, only ``endpoint``
-    and ``console`` add one. An endpoint that cannot be reached costs the program nothing: spans
-    are sent from another thread.
+    installed before is used and never replaced; if it has a span processor already, only
+    ``endpoint`` and ``console`` add one. An endpoint that cannot be reached raises nothing and
+    holds nothing up but the end of the program, by at most five seconds: spans are sent from
+    another thread.
 
     Called again with the same arguments, or with none, it returns the handle in force. Called
     with others, it checks them, shuts the handle in force down, and sets up anew.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TextIO
@@ -15,6 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otelbridge import _tracing
+from otelbridge._process import renew_in_child
 from otelbridge.export.terminal import showable, wants_colour, width_of
 from otelbridge.export.tree import render
 
@@ -56,9 +55,7 @@ class ConsoleTree(SpanProcessor):
         self._max_spans = max_spans
         self._max_traces = max_traces
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            begin = weakref.WeakMethod(self._begin)
-            os.register_at_fork(after_in_child=lambda: _at_fork(begin))
+        _consoles.add(self)
 
     def _begin(self) -> None:
         # In a forked child too: what was held is the parent's to print, and a lock may be taken.
@@ -144,6 +141,12 @@ class ConsoleTree(SpanProcessor):
             _tracing.guard("print a trace")
 
 
-def _at_fork(method: weakref.WeakMethod[Callable[[], None]]) -> None:
-    if (begin := method()) is not None:
-        begin()
+_consoles: weakref.WeakSet[ConsoleTree] = weakref.WeakSet()
+
+
+def _renew() -> None:
+    for console in list(_consoles):
+        console._begin()
+
+
+renew_in_child(_renew)

@@ -112,8 +112,26 @@ def _http_exporter(target: Target) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter(
-        endpoint=target.url, headers=target.headers, certificate_file=target.certificate
+        endpoint=target.url,
+        headers=target.headers,
+        certificate_file=target.certificate,
+        session=_session(target.certificate) if target.certificate else None,
     )
+
+
+def _session(certificate: str) -> Any:
+    """Return an HTTP session in which REQUESTS_CA_BUNDLE does not go before ``certificate``.
+
+    Relied on in requests: ``Session.merge_environment_settings`` prefers the variable to the
+    session's own ``verify``, which is all that the exporter sets.
+    """
+    from requests import Session
+
+    class CheckedByOneFile(Session):
+        def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+            return {**super().merge_environment_settings(*args, **kwargs), "verify": certificate}
+
+    return CheckedByOneFile()
 
 
 def _grpc_exporter(target: Target) -> SpanExporter:
