@@ -10,6 +10,9 @@ VENV := .venv-$(firstword $(FOUND))
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
+# Compiled files are worth having where tests and benchmarks start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 

@@ -1,4 +1,4 @@
-"""What every test shares: how hard Hypothesis looks.
+"""What every test shares: a clean environment, and how hard Hypothesis looks.
 
 ``HYPOTHESIS_PROFILE`` chooses a profile; without it CI gets ``ci``, and a person ``dev``.
 """
@@ -8,6 +8,11 @@ from __future__ import annotations
 import os
 
 from hypothesis import HealthCheck, settings
+
+# Whoever runs the tests may use OpenTelemetry or LangSmith; their settings are not the tests'.
+for name in list(os.environ):
+    if name.startswith(("OTEL_", "OTELBRIDGE_", "LANGCHAIN_", "LANGSMITH_")):
+        del os.environ[name]
 
 # A slow machine is no defect of the code under test.
 settings.register_profile(

@@ -10,6 +10,7 @@ The programs run outside the checkout, with warnings as errors, and may not writ
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,11 +49,13 @@ def main() -> int:
 
 def check(example: Path, python: str, write: bool) -> str:
     """Run one example; what is wrong with it, or an empty text."""
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("OTEL")}
     with tempfile.TemporaryDirectory() as elsewhere:
         try:
             ran = subprocess.run(
                 [python, "-W", "error", str(example)],
                 cwd=elsewhere,
+                env=environment,
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,
