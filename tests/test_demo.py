@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from otelbridge import demo
 from otelbridge.demo import corpus, pipeline, search
 from otelbridge.demo.corpus import Document, Files
 from otelbridge.demo.progress import ProgressBar
+from otelbridge.demo.screen import Screen
 from otelbridge.testing import capture_runs
 
 TIDES = """\
@@ -95,6 +99,38 @@ def test_demo_says_when_nothing_answers(folder: Path, capsys: pytest.CaptureFixt
     """A question whose words are not in the text is told so."""
     assert demo.run(str(folder), "Quarks?") == 0
     assert "Nothing in this text holds a word of the question." in capsys.readouterr().out
+
+
+def test_demo_writes_what_its_stream_can_show(folder: Path) -> None:
+    """Text that the encoding lacks, or that would steer a terminal, is written out."""
+    (folder / "odd.txt").write_text("The quokka\x1b[2J costs 5 € in Zürich today.\n", "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "otelbridge.demo", str(folder), "What does the quokka cost?"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert r"quokka\x1b[2J costs 5 \u20ac in Z\xfcrich today." in ran.stdout
+
+
+@pytest.mark.parametrize("lines", [1, 4])
+def test_demo_stops_quietly_when_its_reader_leaves(lines: int, folder: Path) -> None:
+    """`otelbridge demo | head` ends without a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "otelbridge.demo", folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as demonstrated:
+        assert demonstrated.stdout is not None
+        assert demonstrated.stderr is not None
+        for _ in range(lines):
+            demonstrated.stdout.readline()
+        demonstrated.stdout.close()
+        errors = demonstrated.stderr.read()
+    assert errors == b""
+    assert demonstrated.returncode == 0
 
 
 def _missing(folder: Path) -> Path:
@@ -218,7 +254,7 @@ def test_load_reports_progress_up_to_its_total(tmp_path: Path) -> None:
 def test_progress_bar_draws_over_itself_on_a_terminal() -> None:
     """On a terminal one line grows; another message goes above it."""
     out = Terminal()
-    bar = ProgressBar(out)
+    bar = ProgressBar(Screen(out))
     bar.handle_custom_event("progress", {"step": "load", "advance": 1, "total": 2})
     bar.handle_custom_event("file_skipped", {"file": "a", "reason": "why"})
     bar.handle_custom_event("progress", {"step": "load", "advance": 1, "total": 2})
@@ -231,5 +267,7 @@ def test_progress_bar_draws_over_itself_on_a_terminal() -> None:
 def test_progress_bar_escapes_what_a_file_name_holds() -> None:
     """A file name cannot send commands to the terminal."""
     out = io.StringIO()
-    ProgressBar(out).handle_custom_event("file_skipped", {"file": "\x1b[2J", "reason": "why"})
+    ProgressBar(Screen(out)).handle_custom_event(
+        "file_skipped", {"file": "\x1b[2J", "reason": "why"}
+    )
     assert "\x1b" not in out.getvalue()

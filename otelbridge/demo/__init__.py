@@ -8,18 +8,20 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
-from otelbridge import RunnableConfig, start_run
-from otelbridge.export.terminal import showable, wants_colour, width_of
+from otelbridge import RunnableConfig, configure, start_run
+from otelbridge.export.otlp import endpoint_is_set
+from otelbridge.export.terminal import wants_colour, width_of
 from otelbridge.export.tree import render
-from otelbridge.testing import capture_runs
+from otelbridge.testing import CapturedRuns, capture_runs
 
 from .corpus import CorpusError, Files, counted, default_folder, find_files
 from .pipeline import answer, index_files, search_index
 from .progress import ProgressBar
+from .screen import Screen
 from .search import Index, telling_word
 
 __all__ = ["run"]
@@ -41,42 +43,51 @@ def run(folder: str | None = None, question: str | None = None) -> int:
     """
     try:
         files = find_files(None if folder is None else Path(folder))
-        _watch(files, question, sys.stdout)
+        _watch(files, question, Screen(sys.stdout))
     except CorpusError as error:
         print(f"otelbridge demo: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader has seen enough, as in `otelbridge demo | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _watch(files: Files, question: str | None, out: TextIO) -> None:
+def _watch(files: Files, question: str | None, screen: Screen) -> None:
     """Run both pipelines as one run, with a progress bar as its handler."""
-    print(
-        f"{counted(len(files.paths), 'text file')} in {files.folder}{_left_out(files)}\n", file=out
-    )
-    config: RunnableConfig = {"callbacks": [ProgressBar(out)]}
-    with tempfile.TemporaryDirectory() as made, capture_runs() as runs:
+    found_files = counted(len(files.paths), "text file")
+    screen.say(f"{found_files} in {files.folder}{_left_out(files)}\n")
+    config: RunnableConfig = {"callbacks": [ProgressBar(screen)]}
+    with (
+        tempfile.TemporaryDirectory() as made,
+        capture_runs(service_name="otelbridge-demo") as runs,
+        _sent_too(runs),
+    ):
         broken = Path(made, "not-utf8.txt")
         broken.write_bytes(_NOT_UTF8)
         with start_run("demo", config=config):
             index = index_files().invoke(replace(files, paths=(*files.paths, broken)))
             asked = question or _question(files, index)
             found = search_index(index).invoke(asked)
-            print(f"\nQuestion: {asked}\nAnswer:", file=out)
+            screen.say(f"\nQuestion: {asked}\nAnswer:")
             for piece in answer().stream(found):
-                print(piece, end="", file=out, flush=True)
-    print("\nThe trace, with each custom event on the run that dispatched it:\n", file=out)
-    tree = render(runs.spans, colour=wants_colour(out), width=width_of(out))
-    print(f"{showable(tree, out)}\nNext:", file=out)
+                screen.say(piece, end="")
+    screen.say("\nThe trace, with each custom event on the run that dispatched it:\n")
+    out = screen.out
+    screen.show(render(runs.spans, colour=wants_colour(out), width=width_of(out)))
+    screen.say("\nNext:")
     for command, what in _next_steps():
-        print(f"  {command:<52}  {what}", file=out)
+        screen.say(f"  {command:<60}  {what}")
+
+
+def _sent_too(runs: CapturedRuns) -> AbstractContextManager[object]:
+    """Send the trace as well, where the environment names an OTLP endpoint."""
+    if endpoint_is_set(os.environ):
+        return configure(tracer_provider=runs.provider)
+    return nullcontext()
 
 
 def _left_out(files: Files) -> str:
-    return f" ({files.left_out:,} more are left out: the demo reads a few MB)" * bool(
-        files.left_out
-    )
+    if not files.left_out:
+        return ""
+    return f" ({files.left_out:,} more are left out: the demo reads a few MB)"
 
 
 def _question(files: Files, index: Index) -> str:
@@ -97,5 +108,5 @@ def _next_steps() -> list[tuple[str, str]]:
     return [
         ("make demo FOLDER=...", "the same over text of your own"),
         (f"{shown} {example if here else _CHECKOUT / example}", "a program of 20 lines"),
-        ("README.md", "how to send traces to Jaeger or another backend"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 make demo", "... and sent to Jaeger"),
     ]
