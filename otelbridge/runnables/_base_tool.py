@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 from otelbridge.config import CONFIG_KEYS, RunnableConfig, run_in_executor
@@ -21,6 +22,8 @@ ResponseFormat = Literal["content", "content_and_artifact"]
 
 class ToolException(Exception):
     """A failure that a tool's caller may be told of; see ``BaseTool.handle_tool_error``."""
+
+    __module__ = "otelbridge.tools"  # its public place: the name is that of the span's error.type
 
 
 class _Given(NamedTuple):
@@ -50,6 +53,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
         handle_tool_error: what becomes of a ``ToolException``: raised (False), or returned as its
             message (True), as this text, or as what this function makes of it.
         response_format: ``content_and_artifact`` where the tool returns such a pair.
+        described: descriptions of arguments, by name.
         return_direct: kept for compatibility, like ``extras``.
     """
 
@@ -62,6 +66,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
     metadata: dict[str, Any] | None = None
     handle_tool_error: HandleToolError | None = False
     response_format: ResponseFormat = "content"
+    described: Mapping[str, str] = MappingProxyType({})
     return_direct: bool = False
     extras: dict[str, Any] | None = None
 
@@ -90,16 +95,22 @@ class BaseTool(ByFields, Runnable[Any, Any]):
         return self._arun if type(self)._arun is not BaseTool._arun else None
 
     @cached_property
-    def _arguments(self) -> ToolArguments:
-        function = self._sync or self._async
+    def _sync_arguments(self) -> ToolArguments:
+        return self._read(self._sync or self._async)
+
+    @cached_property
+    def _async_arguments(self) -> ToolArguments:
+        return self._read(self._async or self._sync)
+
+    def _read(self, function: Callable[..., Any] | None) -> ToolArguments:
         if function is None:
             raise NotImplementedError(f"{type(self).__name__} defines neither _run nor _arun")
-        return tool_arguments(function, {})
+        return tool_arguments(function, self.described)
 
     @property
     def args(self) -> dict[str, Any]:
         """The arguments by name, each described as in a JSON schema's properties."""
-        return self._arguments.shown
+        return self._sync_arguments.shown
 
     @property
     def is_single_input(self) -> bool:
@@ -148,7 +159,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
 
         run = begin(self.name, config, text, **told)
         try:
-            plan = self._plan(_Given(tool_input, tool_call_id), run)
+            plan = self._plan(_Given(tool_input, tool_call_id), run, self._sync_arguments)
             output = answer_of(run.enter(follow, plan, call))
         except BaseException as error:
             run.fail(error, tool_call_id=tool_call_id)
@@ -176,7 +187,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
 
         run = await abegin(self.name, config, text, **told)
         try:
-            plan = self._plan(_Given(tool_input, tool_call_id), run)
+            plan = self._plan(_Given(tool_input, tool_call_id), run, self._async_arguments)
             output = answer_of(await run.asteps(afollow(plan, call)))
         except BaseException as error:
             await run.afail(error, tool_call_id=tool_call_id)
@@ -195,7 +206,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
         by_name = {key: extra.pop(key) for key in CONFIG_KEYS if key in extra}
         if by_name:
             config = cast("RunnableConfig", {**(config or {}), **by_name})
-        visible = self._arguments.visible(tool_input) if isinstance(tool_input, dict) else None
+        visible = self._sync_arguments.visible(tool_input) if isinstance(tool_input, dict) else None
         told = {
             **extra,
             "kind": "tool",
@@ -218,9 +229,11 @@ class BaseTool(ByFields, Runnable[Any, Any]):
         )
         return {**(config or {}), "callbacks": manager}
 
-    def _plan(self, given: _Given, run: Run) -> Generator[_Call, Any, Any]:
+    def _plan(
+        self, given: _Given, run: Run, arguments: ToolArguments
+    ) -> Generator[_Call, Any, Any]:
         """The plan: call the function; its output, in the form that was asked for."""
-        answer = yield self._call(given, run)
+        answer = yield self._call(given, run, arguments)
         artifact, status = None, "success"
         if isinstance(answer, Failed):
             if not self.handle_tool_error:
@@ -232,8 +245,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
             return answer
         return ToolMessage(content_of(answer), given.call_id, self.name, status, artifact)
 
-    def _call(self, given: _Given, run: Run) -> _Call:
-        arguments = self._arguments
+    def _call(self, given: _Given, run: Run, arguments: ToolArguments) -> _Call:
         kwargs: dict[str, Any] = {}
         if arguments.config is not None:
             kwargs[arguments.config] = run.child_config()

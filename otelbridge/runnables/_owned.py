@@ -78,7 +78,7 @@ async def aowned_stream(
     run = await abegin(name, config, input)
     unfinished = Unfinished(run)
     total = _Sum() if run.wants_output() else None
-    chunks = body(input, run, **kwargs)
+    chunks = unfinished.iterator = body(input, run, **kwargs)
     try:
         try:
             steps: Steps[T] = Steps(run.enter(unregistered, chunks.__anext__), run.context)

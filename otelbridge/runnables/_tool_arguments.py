@@ -73,7 +73,7 @@ def tool_arguments(function: Callable[..., Any], described: Mapping[str, str]) -
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(getattr(function, "__func__", function))
+        return typing.get_type_hints(getattr(function, "__func__", function), include_extras=True)
     except Exception:  # a name that exists only where the function was made: raw annotations then
         return {}
 
@@ -88,9 +88,14 @@ def _described(name: str, hint: Any, default: Any, text: str | None) -> dict[str
     about = {"title": name.replace("_", " ").title(), **_schema(hint)}
     if default is not _EMPTY:
         about["default"] = default
+    text = text or next((note for note in _notes(hint) if isinstance(note, str)), None)
     if text:
         about["description"] = text
     return about
+
+
+def _notes(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
 
 
 def _schema(hint: Any) -> dict[str, Any]:

@@ -23,11 +23,12 @@ ConfigFactory = Callable[[RunnableConfig], RunnableConfig]
 
 @dataclass(slots=True)
 class ListenedRun:
-    """What a listener is told of a run; ``outputs``, ``error`` and ``end_time`` once it ended.
+    """What a listener is told of a run; how it ended, once it has.
 
     Attributes:
         inputs: the run's input, as ``{"input": ...}`` where it is no dict.
-        outputs: the run's output, as ``{"output": ...}`` where it is no dict; None when it failed.
+        outputs: the run's output, as ``{"output": ...}`` where it is no dict; empty until then,
+            and when it failed.
         error: the exception's repr and traceback, when the run failed.
         start_time: UTC, like ``end_time``.
     """
@@ -41,7 +42,7 @@ class ListenedRun:
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     serialized: Any = None
-    outputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     end_time: datetime | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
@@ -55,7 +56,8 @@ class RunnableRetry(RunnableBindingBase[Input, Output]):
     """A binding that tries again when the bound runnable fails; what ``with_retry`` returns.
 
     Each attempt is a child run of the retry's own; from the second on it is tagged
-    ``retry:attempt:<n>``. Streams are not retried: what has been read cannot be taken back.
+    ``retry:attempt:<n>``. What yields as it goes (streams, batches as completed) is not
+    retried: what has been read cannot be taken back.
 
     Args:
         retry_exception_types: the exceptions to try again on, or a function that says so.
@@ -116,7 +118,11 @@ class RunnableRetry(RunnableBindingBase[Input, Output]):
         if self.max_attempt_number:
             how["stop"] = tenacity.stop_after_attempt(self.max_attempt_number)
         if self.wait_exponential_jitter:
-            how["wait"] = tenacity.wait_exponential_jitter(**(self.exponential_jitter_params or {}))
+            params: dict[str, Any] = {**(self.exponential_jitter_params or {})}
+            known = inspect.signature(tenacity.wait_exponential_jitter).parameters
+            if "initial" in params and "multiplier" in known:  # its name since tenacity 9.2
+                params["multiplier"] = params.pop("initial")
+            how["wait"] = tenacity.wait_exponential_jitter(**params)
         return tenacity.Retrying(
             sleep=sleep,
             retry=tenacity.retry_always,  # the plan asks only after an answer to be tried again

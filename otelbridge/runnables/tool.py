@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from otelbridge.config import RunnableConfig
 from otelbridge.runnables._base_tool import BaseTool, ToolException
-from otelbridge.runnables._tool_arguments import read_docstring, tool_arguments
+from otelbridge.runnables._tool_arguments import read_docstring
 from otelbridge.runnables._tool_message import ToolMessage
 from otelbridge.runnables.base import Runnable
 
@@ -22,7 +22,6 @@ class Tool(BaseTool):
         name: told to callers, like ``description``.
         func: the sync function, or None where there is only a coroutine function.
         coroutine: the async form.
-        described: descriptions of arguments, by name.
         **fields: as for ``BaseTool``.
     """
 
@@ -38,16 +37,13 @@ class Tool(BaseTool):
         description: str = "",
         *,
         coroutine: Callable[..., Awaitable[Any]] | None = None,
-        described: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> None:
-        function = func or coroutine
-        if function is None:
+        if func is None and coroutine is None:
             raise ValueError("Function and/or coroutine must be provided")
         super().__init__(
             name=name, description=description, func=func, coroutine=coroutine, **fields
         )
-        self._arguments = tool_arguments(function, described or {})
 
     @property
     def _sync(self) -> Callable[..., Any] | None:
