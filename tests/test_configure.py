@@ -1008,8 +1008,10 @@ def test_ca_file_is_used(
     certificate: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """TLS with a CA of one's own works, from the argument and from the variable."""
+    """TLS with one's own CA works, by argument and by variable, also where clients show theirs."""
     arguments: dict[str, Any] = {"protocol": HTTP if receiver is http_receiver else GRPC}
+    monkeypatch.setenv(OTLP + "CLIENT_CERTIFICATE", str(certificate[0]))
+    monkeypatch.setenv(OTLP + "CLIENT_KEY", str(certificate[1]))
     if source == "argument":
         # The HTTP exporter's client would prefer this one.
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", ssl.get_default_verify_paths().cafile or "")

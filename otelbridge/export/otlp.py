@@ -1,4 +1,4 @@
-"""Where OTLP goes, by which protocol, and the official exporter for it."""
+"""Where OTLP goes and by which protocol, worked out and checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
-
-from opentelemetry.sdk.trace.export import SpanExporter
 
 from otelbridge.errors import ConfigurationError
 from otelbridge.export import environment
 from otelbridge.export.arguments import PROTOCOLS, Arguments, is_header
 from otelbridge.export.environment import Environ
 
-_GRPC, _HTTP = PROTOCOLS
-_DEFAULTS = {_GRPC: "http://localhost:4317", _HTTP: "http://localhost:4318"}
+GRPC, HTTP = PROTOCOLS
+_DEFAULTS = {GRPC: "http://localhost:4317", HTTP: "http://localhost:4318"}
 _HTTP_PORT = 4318
 _TRACES = "/v1/traces"
 _COMPRESSIONS = ("none", "gzip", "deflate")
@@ -33,6 +30,7 @@ class Target:
         url: for HTTP the whole URL of the traces; for gRPC the endpoint.
         insecure: for gRPC without a scheme; None leaves it to the standard variable.
         certificate: PEM file of the CA; None leaves it to the standard variables.
+        client_files: PEM files of the client's key and certificate, for mutual TLS.
         compression: of gRPC; the HTTP exporter reads the standard variables.
     """
 
@@ -41,6 +39,7 @@ class Target:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     insecure: bool | None = None
     certificate: str | None = None
+    client_files: tuple[str | None, str | None] = (None, None)
     compression: str = "none"
 
     @property
@@ -76,79 +75,14 @@ def target(arguments: Arguments, environ: Environ, protocol: str | None = None) 
     if arguments.insecure is not None:
         insecure = arguments.insecure
     return Target(
-        url=_http_url(arguments, environ) if chosen == _HTTP else url or _DEFAULTS[chosen],
+        url=_http_url(arguments, environ) if chosen == HTTP else url or _DEFAULTS[chosen],
         protocol=chosen,
         headers=_headers(arguments, environ),
         insecure=scheme == "http" if scheme in ("http", "https") else insecure,
         certificate=_certificate(arguments, environ),
+        client_files=_client_files(environ),
         compression=environment.choice(environ, *_both("COMPRESSION"), among=_COMPRESSIONS)
         or "none",
-    )
-
-
-def exporter(target: Target) -> SpanExporter:
-    """Return the official exporter for a target. It connects when it first sends.
-
-    Raises:
-        ConfigurationError: its package is not installed, or it refuses its settings.
-    """
-    try:
-        return _http_exporter(target) if target.protocol == _HTTP else _grpc_exporter(target)
-    except ImportError as error:
-        package = f"opentelemetry-exporter-otlp-proto-{target.protocol.partition('/')[0]}"
-        raise ConfigurationError(
-            f"protocol {target.protocol!r} needs a package that is not installed "
-            f"({error}): pip install {package}"
-        ) from error
-    except Exception as error:
-        raise ConfigurationError(
-            f"the OTLP exporter for {target.url} refuses its settings ({error}): correct the "
-            "OTEL_EXPORTER_OTLP_* variables"
-        ) from error
-
-
-def _http_exporter(target: Target) -> SpanExporter:
-    # Imported when needed, because a program uses one of the two protocols and pays for no other.
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(
-        endpoint=target.url,
-        headers=target.headers,
-        certificate_file=target.certificate,
-        session=_session(target.certificate) if target.certificate else None,
-    )
-
-
-def _session(certificate: str) -> Any:
-    """Return an HTTP session in which REQUESTS_CA_BUNDLE does not go before ``certificate``.
-
-    Relied on in requests: ``Session.merge_environment_settings`` prefers the variable to the
-    session's own ``verify``, which is all that the exporter sets.
-    """
-    from requests import Session
-
-    class CheckedByOneFile(Session):
-        def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
-            return {**super().merge_environment_settings(*args, **kwargs), "verify": certificate}
-
-    return CheckedByOneFile()
-
-
-def _grpc_exporter(target: Target) -> SpanExporter:
-    import grpc
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-    compressions = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
-    credentials: Any = None  # the exporter reads the variables itself
-    if target.certificate:
-        files = (target.certificate, *_client_files(os.environ))
-        credentials = grpc.ssl_channel_credentials(*map(_content, files))
-    return OTLPSpanExporter(
-        endpoint=target.url,
-        headers=target.headers,
-        insecure=target.insecure,
-        credentials=credentials,
-        compression=compressions.get(target.compression, grpc.Compression.NoCompression),
     )
 
 
@@ -162,10 +96,10 @@ def _protocol_variable(environ: Environ) -> str | None:
 
 def _guess(url: str | None) -> str:
     if url is None:
-        return _GRPC
+        return GRPC
     parts = _split(url)
     is_web = parts.scheme in ("http", "https", "")
-    return _HTTP if is_web and (parts.port == _HTTP_PORT or parts.path.strip("/")) else _GRPC
+    return HTTP if is_web and (parts.port == _HTTP_PORT or parts.path.strip("/")) else GRPC
 
 
 def _split(url: str) -> SplitResult:
@@ -185,8 +119,8 @@ def _split(url: str) -> SplitResult:
 
 def _checked(url: str, protocol: str) -> SplitResult:
     parts = _split(url)
-    names_a_host = parts.scheme in ("http", "https") or (protocol == _GRPC and not parts.scheme)
-    if not (parts.hostname if names_a_host else protocol == _GRPC and parts.scheme in _RESOLVERS):
+    names_a_host = parts.scheme in ("http", "https") or (protocol == GRPC and not parts.scheme)
+    if not (parts.hostname if names_a_host else protocol == GRPC and parts.scheme in _RESOLVERS):
         raise ConfigurationError(f"endpoint {_shown(url)} cannot be used by {protocol}: {_CURE}")
     return parts
 
@@ -219,7 +153,7 @@ def _http_url(arguments: Arguments, environ: Environ) -> str:
     exact = environment.text(environ, _both("ENDPOINT")[0])
     if exact and not arguments.endpoint:
         return exact
-    base = arguments.endpoint or environment.text(environ, _both("ENDPOINT")[1]) or _DEFAULTS[_HTTP]
+    base = arguments.endpoint or environment.text(environ, _both("ENDPOINT")[1]) or _DEFAULTS[HTTP]
     parts = urlsplit(base)
     path = parts.path.rstrip("/")
     return urlunsplit(parts._replace(path=path if path.endswith(_TRACES) else path + _TRACES))
@@ -238,39 +172,30 @@ def _headers(arguments: Arguments, environ: Environ) -> dict[str, str]:
 
 
 def _certificate(arguments: Arguments, environ: Environ) -> str | None:
-    """Check every TLS file, and return the CA file of the arguments."""
+    """Return the CA file of the arguments, and check that of the variables as well."""
     given = None if arguments.certificate is None else os.fspath(arguments.certificate)
     for path in (given, environment.text(environ, *_both("CERTIFICATE"))):
         if path is not None:
-            _check_ca(path)
-    for path in _client_files(environ):
-        if path is not None:
-            _content(path)
+            try:
+                where = {"capath" if os.path.isdir(path) else "cafile": path}
+                ssl.create_default_context().load_verify_locations(**where)
+            except OSError as error:  # ssl.SSLError is one
+                raise _unreadable(path, error) from error
     return given
 
 
-def _check_ca(path: str) -> None:
-    try:
-        context = ssl.create_default_context()
-        context.load_verify_locations(**{"capath" if os.path.isdir(path) else "cafile": path})
-    except OSError as error:  # ssl.SSLError is one
-        raise _unreadable(path, error) from error
-
-
 def _client_files(environ: Environ) -> tuple[str | None, str | None]:
-    """Return the client's key and certificate files for mutual TLS."""
     key = environment.text(environ, *_both("CLIENT_KEY"))
-    return key, environment.text(environ, *_both("CLIENT_CERTIFICATE"))
+    certificate = environment.text(environ, *_both("CLIENT_CERTIFICATE"))
+    for path in filter(None, (key, certificate)):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return key, certificate
 
 
-def _content(path: str | None) -> bytes | None:
-    try:
-        return None if path is None else Path(path).read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | None, error: OSError) -> ConfigurationError:
+def _unreadable(path: str, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"the certificate or key file {path!r} cannot be used ({error}): give the path of a PEM "
         "file that this process may read"

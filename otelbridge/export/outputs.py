@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from otelbridge.errors import ConfigurationError
-from otelbridge.export import environment, otlp
-from otelbridge.export.arguments import PROTOCOLS, Arguments
+from otelbridge.export import environment, official, otlp
+from otelbridge.export.arguments import Arguments
 from otelbridge.export.console import ConsoleTree
 from otelbridge.export.environment import Environ
 from otelbridge.export.sender import Sender
@@ -20,7 +20,7 @@ from otelbridge.export.sender import Sender
 logger = logging.getLogger("otelbridge")
 
 _VARIABLE = "OTEL_TRACES_EXPORTER"
-_OTLP_NAMES = {"otlp": None, "otlp_proto_grpc": PROTOCOLS[0], "otlp_proto_http": PROTOCOLS[1]}
+_OTLP_NAMES = {"otlp": None, "otlp_proto_grpc": otlp.GRPC, "otlp_proto_http": otlp.HTTP}
 _CURE = (
     "pass console=True to print traces, or endpoint= (or set OTEL_EXPORTER_OTLP_ENDPOINT) "
     'to send them, for example to "http://localhost:4318"'
@@ -88,13 +88,15 @@ def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
     _check_batches(environ)
     if name in _OTLP_NAMES:
         target = otlp.target(arguments, environ, _OTLP_NAMES[name])
-        return Output(target.where, partial(_sender, partial(otlp.exporter, target), target.where))
-    exporter = environment.plugin("opentelemetry_traces_exporter", name)
-    if exporter is None:
+        return Output(
+            target.where, partial(_sender, partial(official.exporter, target), target.where)
+        )
+    offered = environment.plugin("opentelemetry_traces_exporter", name)
+    if offered is None:
         raise environment.refused(
             _VARIABLE, name, "otlp, console or none, or install the package that has this exporter"
         )
-    return Output(name, partial(_sender, exporter, name))
+    return Output(name, partial(_sender, offered, name))
 
 
 def _sender(exporter: Callable[[], SpanExporter], where: str) -> SpanProcessor:
