@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from otelbridge import RunnableConfig, configure, start_run
+from otelbridge import RunnableConfig, start_run
+from otelbridge.export import configure, render
 from otelbridge.export.otlp import endpoint_is_set
 from otelbridge.export.terminal import wants_colour, width_of
-from otelbridge.export.tree import render
 from otelbridge.testing import CapturedRuns, capture_runs
 
 from .corpus import CorpusError, Files, counted, default_folder, find_files
