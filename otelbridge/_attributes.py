@@ -31,6 +31,7 @@ _RESERVED: Final = 4  # places of a span for the outcome, the error type, the no
 _FAST_KEYS: Final = 16
 _FAST_CHARS: Final = 256
 _FAST_KEY_CHARS: Final = 64
+_MOST_KEYS: Final = 1_000
 _FAST_BYTES: Final = _FAST_KEYS * (_FAST_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
 
 _METADATA: Final = semconv.RUN_METADATA.rstrip(".")
@@ -259,6 +260,19 @@ def _first_of(source: Any, names: Sequence[str]) -> tuple[str | None, Any]:
     return None, None
 
 
+# Keys that may stand as they are. Events of one kind have the same keys again and again.
+_good_keys: dict[str, None] = {}
+
+
+def _is_good_key(key: str) -> bool:
+    good = 0 < len(key) <= _FAST_KEY_CHARS and key.isascii()
+    if good:
+        if len(_good_keys) >= _MOST_KEYS:
+            _good_keys.clear()
+        _good_keys[key] = None
+    return good
+
+
 def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
     """Fill ``found`` from a small flat dict of exact builtins; return its size, 0 for all else."""
     if len(data) > _FAST_KEYS:
@@ -266,7 +280,7 @@ def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -
     size = 0
     try:
         for key, value in data.items():
-            if type(key) is not str or not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
+            if type(key) is not str or (key not in _good_keys and not _is_good_key(key)):
                 return 0
             kind = type(value)
             if kind is str:

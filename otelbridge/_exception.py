@@ -21,7 +21,6 @@ _FRAMES: Final = 100  # of one exception, the innermost
 _CHAIN: Final = 16  # exceptions of one chain, and members of one group
 _GROUPS: Final = 4  # levels of groups in groups
 _FRAME_BYTES: Final = 2048
-_ARGS_BYTES: Final = 1 << 20  # of arguments that Python would write out whole
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
@@ -58,7 +57,7 @@ def _type(
 def _message(
     error: BaseException, redactor: Redactor, max_bytes: int, max_chars: int | None
 ) -> tuple[str, bool]:
-    return clean(_message_text(error, redactor), max_bytes, max_chars)
+    return clean(_message_text(error, redactor, max_bytes), max_bytes, max_chars)
 
 
 def _stack(
@@ -95,13 +94,13 @@ def _type_name(kind: type) -> str:
     return name if module == "builtins" else f"{module}.{name}"
 
 
-def _message_text(error: BaseException, redactor: Redactor) -> str:
-    """Return ``str(error)``, or the head of large arguments as JSON; redacted, of any length."""
+def _message_text(error: BaseException, redactor: Redactor, args_bytes: int) -> str:
+    """Return ``str(error)``, of any length, or the head of large arguments as JSON; redacted."""
     key = semconv.EXCEPTION_MESSAGE
     text = error_text(error)
     if text is None:
         args = error.args[0] if len(error.args) == 1 else error.args
-        text = to_json(args, _ARGS_BYTES, key=key, redactor=redactor)[0]
+        text = to_json(args, args_bytes, key=key, redactor=redactor)[0]
     return _redacted(redactor, key, text)
 
 
@@ -140,7 +139,7 @@ class _Teller:
 
     def _one(self, error: BaseException, groups: int) -> Iterator[str]:
         yield from self._frames(error)
-        message = self._shortened(_message_text(error, self._redactor))
+        message = self._shortened(_message_text(error, self._redactor, self._message_bytes))
         name = _type_name(type(error))
         yield f"{name}: {message}\n" if message else f"{name}\n"
         for note in _listed(error, "__notes__"):

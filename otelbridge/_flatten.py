@@ -188,10 +188,10 @@ class Flattener:
         for leaf in leaves:
             value, cost, was_cut = self._leaf(leaf, self._rules.string)
             if size + cost > room:
-                if not row:
-                    value, cost, was_cut = self._leaf(leaf, room)
+                if not row:  # a part of the first is more than nothing
+                    value, size, _ = self._leaf(leaf, room)
                     row.append(value)
-                return tuple(row), size + cost, True
+                return tuple(row), size, True
             row.append(value)
             size += cost + 2
             cut = cut or was_cut

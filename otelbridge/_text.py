@@ -65,7 +65,7 @@ def is_native(value: int) -> bool:
 
 def scalar_text(value: Scalar) -> tuple[str, bool]:
     """Return a leaf as text, in JSON's words where it has some, and whether it was cut."""
-    if type(value) is str:
+    if isinstance(value, str):
         return value, False
     if value is None:
         return "null", False
@@ -73,7 +73,6 @@ def scalar_text(value: Scalar) -> tuple[str, bool]:
         return ("true" if value else "false"), False
     if isinstance(value, float):
         return _float_text(value), False
-    assert isinstance(value, int)
     bits = value.bit_length()
     return (str(value), False) if bits <= _DECIMAL_BITS else (f"<int of {bits} bits>", True)
 

@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import functools
 import io
 import logging
 import pathlib
@@ -318,6 +319,7 @@ def odd_objects() -> list[Any]:
     ]  # fmt: skip
 
 
+@functools.cache
 def odd_values() -> list[Any]:
     """Return all of them, and those that Hypothesis itself cannot hold."""
     unbearable = [OfHostileType(), OfHostileType, HostileType]

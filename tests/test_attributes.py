@@ -54,6 +54,15 @@ def test_event_of_the_guide_has_its_attributes() -> None:
         1.5,
         False,
         {str(number): number for number in range(16)},
+        {str(number): number for number in range(17)},
+        {"a": float("nan")},
+        {"a": 2**63},
+        {"a": "é"},
+        {"a": "x" * 257},
+        {"a" * 65: 1},
+        {"é": 1},
+        {"a": odd_values.Level.HIGH},
+        {},
     ],
 )
 def test_event_is_the_same_on_the_short_and_the_long_way(data: Any) -> None:
@@ -174,6 +183,15 @@ def test_event_takes_what_has_fields_apart(data: Any, expected: dict[str, Any]) 
     assert attributes(data) == expected
 
 
+def test_event_of_an_exception_with_large_arguments_is_bounded() -> None:
+    """An exception whose text would be without bounds is told by its type and arguments."""
+    assert attributes(ValueError([1, 2])) == {"data": "ValueError: [1, 2]"}
+    found = attributes({"error": ValueError(odd_values.laughs(), 5)})
+    assert found["data.error.type"] == "ValueError"
+    assert len(found["data.error.args"]) <= 8192
+    assert attributes(ValueError(KeyError(b"x" * 9000)))["data.type"] == "ValueError"
+
+
 def test_event_reads_attrs_classes_and_odd_fields() -> None:
     """An attrs class spreads by its attributes; a field that cannot be read says so."""
 
@@ -271,7 +289,11 @@ def test_event_keys_that_meet_are_numbered_in_order() -> None:
         "data.a.b#2": 2,
         "data.a.b#2#2": 3,
     }
-    assert attributes({1: "x", "1": "y"}) == {"data.1": "x", "data.1#2": "y"}
+    assert attributes({1: "x", "1": "y", b"1": "z"}) == {
+        "data.1": "x",
+        "data.1#2": "y",
+        "data.1#3": "z",
+    }
     nested = attributes([{"1": "x", 1: "y", "1#2": "z", "s": hostile()}])["data"]
     assert json.loads(nested)[0] == {
         "1": "x",
@@ -348,6 +370,9 @@ def test_event_lists_are_cut_as_a_whole() -> None:
     assert 1000 < len(found["data.s"]) < 2048
     assert found["data.l"] == ("x" * 8189 + "…",)
     assert found[NOTE] == ("data.n", "data.s", "data.l")
+    found = attributes({"l": ["x" * 4000, "y"]}, Gate(Bounds(event=2048)))
+    assert found["data.l"][0].endswith("x…")
+    assert found[NOTE] == ("data.l",)
 
 
 def test_event_json_says_what_is_missing() -> None:
@@ -451,6 +476,7 @@ def test_event_keeps_the_length_limit_of_the_sdk(length: int) -> None:
     """No string is longer than the SDK allows, in lists and in the note neither."""
     gate = Gate(limits=Limits(event_value_length=length))
     data = {"a": "é" * 500, "b": ["x" * 500, "y" * 500], "c": [["z" * 500]], "d": b"\xff" * 500}
+    data |= {"e": "\udc80" * 500}
     found = attributes(data, gate)
     strings = [
         text for value in found.values() for text in ((value,) if isinstance(value, str) else value)
@@ -753,6 +779,7 @@ def test_start_keeps_the_length_limit_of_the_sdk() -> None:
     found = started(gate, ["x" * 10, "y"], {"k": "z" * 10})
     assert found[semconv.RUN_TAGS] == ("xxxx…", "y")
     assert found["otelbridge.run.metadata.k"] == "zzzz…"
+    assert gate.start({"a": "own text", "b": 5}) == {"a": "own …", "b": 5}
 
 
 def test_start_survives_what_is_no_mapping() -> None:
