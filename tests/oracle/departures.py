@@ -84,10 +84,18 @@ def attempts_keep_their_parent(calls: Iterable[Call]) -> list[Call]:
 
 def _attempts_beside(calls: Sequence[Call]) -> Iterator[tuple[Call, Call]]:
     """Each start that is told beside the fallbacks run that it is an attempt of."""
+    inputs = _inputs(calls)
     running: dict[Any, Call] = {}
     for call in calls:
         if call.hook in STARTS:
-            beside = [run for run in running.values() if _is_attempt(call, run)]
+            given = inputs[call.run_id]
+            beside = [
+                run
+                for run in running.values()
+                if run.parent_run_id == call.parent_run_id
+                and set(run.given["tags"]) <= set(call.given["tags"])
+                and _same_input(given, inputs[run.run_id])
+            ]
             if beside:
                 yield call, beside[-1]
             if call.name == FALLBACKS:
@@ -96,23 +104,22 @@ def _attempts_beside(calls: Sequence[Call]) -> Iterator[tuple[Call, Call]]:
             running.pop(call.run_id, None)
 
 
-def _is_attempt(start: Call, fallbacks: Call) -> bool:
-    same_place = set(fallbacks.given["tags"]) <= set(start.given["tags"])
-    beside = start.parent_run_id == fallbacks.parent_run_id
-    return same_place and beside and _same_input(_input(start), _input(fallbacks))
+def _inputs(calls: Iterable[Call]) -> dict[Any, Any]:
+    """The input of each run; where it came as a stream, it is told when the run has ended."""
+    inputs: dict[Any, Any] = {}
+    for call in calls:
+        if call.hook in STARTS:
+            inputs[call.run_id] = call.given["value 1"]
+        elif call.hook in ENDS and inputs.get(call.run_id) == STREAMED_INPUT:
+            inputs[call.run_id] = call.given.get("inputs", STREAMED_INPUT)
+    return inputs
 
 
 def _same_input(given: Any, wanted: Any) -> bool:
     """Whether an attempt's input is that of the fallbacks: as it is, or with the error added."""
-    if given == STREAMED_INPUT:
-        return True
     if isinstance(given, dict) and isinstance(wanted, dict):
         return all(sort_key(given.get(key)) == sort_key(value) for key, value in wanted.items())
     return sort_key(given) == sort_key(wanted)
-
-
-def _input(start: Call) -> Any:
-    return start.given["value 1"]
 
 
 def _adopt(call: Call, fallbacks: Call) -> Call:
@@ -122,6 +129,69 @@ def _adopt(call: Call, fallbacks: Call) -> Call:
         given["tags"] = [tag for tag in given["tags"] if tag not in lost]
     parent = fallbacks.run_id if call.hook != "on_custom_event" else call.parent_run_id
     return replace(call, given=given, parent_run_id=parent)
+
+
+def attempts_keep_their_parent_in_events(events: Any) -> Any:
+    """5: the same for what `astream_events` yields, where a body calls such a runnable.
+
+    What is not a list of events is given back as it is.
+    """
+    if not isinstance(events, list):
+        return events
+    inputs = _inputs_of_events(event for event in events if isinstance(event, dict))
+    fallbacks_of: dict[str, dict[str, Any]] = {}
+    running: dict[str, dict[str, Any]] = {}
+    told = []
+    for event in events:
+        if isinstance(event, dict) and "parent_ids" in event:
+            beside = [run for run in running.values() if _is_attempt_event(event, run, inputs)]
+            if beside:
+                fallbacks_of[event["run_id"]] = beside[-1]
+            _keep_count(event, running)
+            event = _adopt_event(event, fallbacks_of)
+        told.append(event)
+    return told
+
+
+def _inputs_of_events(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    for event in events:
+        if event.get("event") in ("on_chain_start", "on_chain_end") and "input" in event["data"]:
+            inputs.setdefault(event["run_id"], event["data"]["input"])
+    return inputs
+
+
+def _keep_count(event: dict[str, Any], running: dict[str, dict[str, Any]]) -> None:
+    if event["event"] == "on_chain_start" and event["name"] == FALLBACKS:
+        running[event["run_id"]] = event
+    elif event["event"] == "on_chain_end":
+        running.pop(event["run_id"], None)
+
+
+def _is_attempt_event(
+    event: dict[str, Any], fallbacks: dict[str, Any], inputs: dict[str, Any]
+) -> bool:
+    return (
+        event["event"].endswith("_start")
+        and event["parent_ids"] == fallbacks["parent_ids"]
+        and set(fallbacks["tags"]) <= set(event["tags"])
+        and _same_input(inputs.get(event["run_id"]), inputs.get(fallbacks["run_id"]))
+    )
+
+
+def _adopt_event(
+    event: dict[str, Any], fallbacks_of: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    lineage: list[str] = []
+    for run_id in (*event["parent_ids"], event["run_id"]):
+        if run_id in fallbacks_of:
+            lineage.append(fallbacks_of[run_id]["run_id"])
+        lineage.append(run_id)
+    tags = event["tags"]
+    if event["run_id"] in fallbacks_of:
+        lost = {tag for tag in fallbacks_of[event["run_id"]]["tags"] if tag.startswith(PLACES)}
+        tags = [tag for tag in tags if tag not in lost]
+    return {**event, "parent_ids": lineage[:-1], "tags": tags}
 
 
 def data_left_alone(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -68,9 +68,11 @@ class Recorder:
     def note(self, hook: str, values: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Write one call down; safe from any thread, since a list's append is atomic."""
         given = {f"value {index}": freeze(value) for index, value in enumerate(values)}
-        for key in ("inputs", "run_type", "tags", "metadata"):
+        for key in ("inputs", "tags", "metadata"):
             if key in named:
                 given[key] = freeze(named[key])
+        if named.get("run_type") is not None:
+            given["run_type"] = named["run_type"]
         if hook == "on_custom_event":
             given["names"] = sorted(named)
         self.calls_made.append(

@@ -1,0 +1,20 @@
+"""Programs that nobody wrote: drawn as data, built on both libraries, run, compared."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from .building import runner
+from .libraries import OURS, UPSTREAM
+from .programs import Program
+from .running import NO_CONFIG_IN_TASKS, outcome
+from .strategies import programs
+
+
+@pytest.mark.skipif(NO_CONFIG_IN_TASKS, reason="upstream needs Python 3.11 in async code")
+@given(programs())
+def test_drawn_program_gives_what_upstream_gives(program: Program) -> None:
+    """Result or exception, handler calls and event stream are the same on both libraries."""
+    run = runner(program)
+    assert outcome(run, OURS) == outcome(run, UPSTREAM)
