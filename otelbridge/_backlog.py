@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from otelbridge.context import Steps
+
+logger = logging.getLogger("otelbridge")
 
 CANCEL_GRACE_S = 5.0
 
@@ -37,9 +40,14 @@ class Backlog:
         self._errors: list[BaseException] = []
 
     @property
+    def busy(self) -> bool:
+        """Whether something waits or runs."""
+        return self._task is not None or bool(self._waiting)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits, runs or has failed."""
-        return not self._waiting and self._task is None and not self._errors
+        return not self._errors and not self.busy
 
     def add(self, awaitable: Awaitable[Any], on_error: OnError) -> None:
         """Append a coroutine; ``on_error`` gets its exception and returns one to raise, or None.
@@ -64,6 +72,14 @@ class Backlog:
         loop = self._loop()
         if self._task is None and self._waiting and loop is not None and not loop.is_closed():
             self._task = loop.create_task(self._work())
+            self._task.add_done_callback(self._rest)
+
+    def _rest(self, task: asyncio.Task[None]) -> None:
+        # Not in ``_work``: a task that is cancelled before its first step never gets there.
+        if self._task is task:
+            self._task = None
+        if any(awaitable is None for awaitable, _, _ in self._waiting):
+            self._wake()  # cancelled in the middle of one: others are waited for
 
     def belongs_to(self, loop: asyncio.AbstractEventLoop | None) -> bool:
         """Return whether ``loop`` is the loop that runs this backlog."""
@@ -71,40 +87,40 @@ class Backlog:
 
     async def _work(self) -> None:
         _inside.set(self)
-        try:
-            while self._waiting:
-                awaitable, then, context = self._waiting.popleft()
-                if awaitable is None:
-                    if not then.done():
-                        then.set_result(None)
-                    continue
-                context.run(_inside.set, self)
-                try:
-                    await Steps(awaitable, context)
-                except asyncio.CancelledError:
+        while self._waiting:
+            awaitable, then, context = self._waiting.popleft()
+            if awaitable is None:
+                _resolve(then)
+                continue
+            context.run(_inside.set, self)
+            try:
+                await Steps(awaitable, context)
+            except asyncio.CancelledError:
+                if _is_cancelled(self._task):
                     raise
-                except Exception as error:
-                    raised = then(error)
-                    if raised is not None:
-                        self._errors.append(raised)
-        finally:
-            self._task = None
-            # Cancelled in the middle of one: the others still have their turn.
-            self._wake()
+            except Exception as error:
+                raised = then(error)
+                if raised is not None:
+                    self._errors.append(raised)
+        self._task = None
 
-    async def settle(self) -> None:
-        """Wait for all that was added before; raise the first exception that asks for it.
+    async def wait(self) -> None:
+        """Wait for all that was added before.
 
         When the waiting task is cancelled it goes on for at most ``CANCEL_GRACE_S`` seconds; a
         second cancel stops the work.
         """
         if _inside.get() is self:  # a handler that itself runs something: waiting would be forever
             return
-        if self._waiting or self._task is not None:
+        if self.busy:
             reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._put(None, reached)
             await self._reach(reached)
-        if self._errors:
+
+    async def settle(self) -> None:
+        """As ``wait``; then raise the first exception that asks for it."""
+        await self.wait()
+        if self._errors and _inside.get() is not self:
             errors, self._errors = self._errors, []
             raise errors[0]
 
@@ -115,9 +131,51 @@ class Backlog:
             try:
                 await asyncio.wait({reached}, timeout=CANCEL_GRACE_S)
             finally:
-                if not reached.done() and self._task is not None:
-                    self._task.cancel()
+                if not reached.done():
+                    self._stop(reached)
             raise
+
+    def _stop(self, reached: asyncio.Future[None]) -> None:
+        """Cancel what runs and drop what waits before ``reached``."""
+        if self._task is not None:
+            self._task.cancel()
+        while self._waiting and not reached.done():
+            awaitable, then, _ = self._waiting.popleft()
+            if awaitable is None:
+                _resolve(then)
+            else:
+                _drop(awaitable)
+
+
+def _resolve(reached: asyncio.Future[None]) -> None:
+    if not reached.done():
+        reached.set_result(None)
+
+
+def _drop(awaitable: Awaitable[Any]) -> None:
+    if (close := getattr(awaitable, "close", None)) is not None:
+        close()
+
+
+def _is_cancelled(task: asyncio.Task[None] | None) -> bool:
+    """Return whether the task itself is being cancelled, and not what it awaits (Python 3.11)."""
+    cancelling = getattr(task, "cancelling", None)
+    return cancelling is None or cancelling() > 0
+
+
+class LoopBacklog(Backlog):
+    """The backlog of an event loop, for runs that no async run is above."""
+
+    def __del__(self) -> None:
+        if self._waiting:
+            logger.warning(
+                "An event loop ended before %d calls of async handlers were awaited. Add `await "
+                "otelbridge.drain()` to the end of the coroutine that calls invoke on the loop.",
+                len(self._waiting),
+            )
+            for awaitable, _, _ in self._waiting:
+                if awaitable is not None:
+                    _drop(awaitable)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -136,7 +194,7 @@ def backlog_of_loop(loop: asyncio.AbstractEventLoop) -> Backlog:
     try:
         return _of_loop[loop]
     except KeyError:
-        backlog = _of_loop[loop] = Backlog(loop)
+        backlog = _of_loop[loop] = LoopBacklog(loop)
         return backlog
 
 

@@ -7,8 +7,10 @@ runs, it is run to its end at once.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -57,20 +59,38 @@ def deliver(
 
 
 async def adeliver(
-    hooks: tuple[Hook, ...], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    hooks: tuple[Hook, ...],
+    name: str,
+    host: Host | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
 ) -> None:
-    """Call ``hooks`` from async code, awaiting each before the next; otherwise as ``deliver``."""
-    for handler, call, ignored in hooks:
-        if ignored is not None and getattr(handler, ignored, False):
-            continue
-        try:
-            result = call(*args, **kwargs)
-            if result is not None and inspect.isawaitable(result):
-                await result
-        except Exception:
-            report_failure(handler, name)
-            if raises(handler):
-                raise
+    """Call ``hooks`` from async code; otherwise as ``deliver``.
+
+    What sync code has left to async handlers is awaited first, and each hook before the next.
+    Cancelled on the way, the others are still called.
+    """
+    rest = iter(hooks)
+    try:
+        backlog = None if host is None else host.backlog
+        if backlog is not None and backlog.busy:
+            await backlog.wait()
+        for handler, call, ignored in rest:
+            if ignored is not None and getattr(handler, ignored, False):
+                continue
+            try:
+                result = call(*args, **kwargs)
+                if result is not None and inspect.isawaitable(result):
+                    await result
+            except Exception:
+                report_failure(handler, name)
+                if raises(handler):
+                    raise
+    except (asyncio.CancelledError, GeneratorExit):
+        for hook in rest:
+            with suppress(Exception):  # it has been reported
+                deliver((hook,), name, host, args, kwargs)
+        raise
 
 
 async def adeliver_last(
@@ -87,10 +107,10 @@ async def adeliver_last(
     """
     backlog = None if host is None else host.backlog
     if backlog is None:
-        return await adeliver(hooks, name, args, kwargs)
+        return await adeliver(hooks, name, None, args, kwargs)
     for index, hook in enumerate(hooks):
         if not backlog.idle or inspect.iscoroutinefunction(hook.call):
-            rest = adeliver(hooks[index:], name, args, kwargs)
+            rest = adeliver(hooks[index:], name, host, args, kwargs)
             return backlog.add(rest, _unchanged)
         deliver((hook,), name, host, args, kwargs)
 

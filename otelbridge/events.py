@@ -67,9 +67,7 @@ async def adispatch_custom_event(
     if manager is not None:
         run = _record(manager, name, data)
         hooks = hooks_of(manager.handlers, "custom_event")
-        if hooks and run is not None:
-            await run.settle()
-        await adeliver(hooks, "custom_event", (name, data), _keywords(manager))
+        await adeliver(hooks, "custom_event", run, (name, data), _keywords(manager))
 
 
 def _manager_of(

@@ -152,6 +152,7 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
         run = await label.abegin(args, kwargs)
         unfinished = Unfinished(run)
         generator = cast("AsyncGenerator[Any, Any]", run.enter(function, *args, **kwargs))
+        unfinished.iterator = generator
         steps: Steps[Any] = Steps(run.enter(unregistered, generator.__anext__), run.context)
         try:
             while True:

@@ -363,6 +363,7 @@ async def astream_in_run(
             run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs))
         )
         unfinished.iterator = iterator
+        unfinished.iterator = iterator
         hooks = run.chunk_hooks()
         pull = iterator.__anext__
         steps: Steps[T] = Steps(run.enter(unregistered, pull), run.context)
