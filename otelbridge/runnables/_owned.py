@@ -40,6 +40,7 @@ def owned_stream(
     body: Callable[..., Generator[T, None, None]],
     input: Any,
     config: RunnableConfig | None,
+    /,
     **kwargs: Any,
 ) -> Iterator[T]:
     """Yield the chunks of the generator ``body(input, run, **kwargs)`` as one run.
@@ -72,6 +73,7 @@ async def aowned_stream(
     body: Callable[..., AsyncGenerator[T, None]],
     input: Any,
     config: RunnableConfig | None,
+    /,
     **kwargs: Any,
 ) -> AsyncIterator[T]:
     """As ``owned_stream``, for an async body."""

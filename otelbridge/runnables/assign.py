@@ -91,7 +91,8 @@ class RunnableAssign(ByFields, Runnable[dict[str, Any], dict[str, Any]]):
                 async for chunk in added:
                     yield chunk
         finally:
-            await cancel_all([head])
+            if not head.done():
+                await cancel_all([head])
             await aclose(added)
             await aclose(passed)
 
