@@ -243,11 +243,16 @@ class _Pending:
         return [step.config(self._runs[index]) for index in self._left]
 
     def take(self, outputs: list[Any]) -> Failed | None:
-        """Note an attempt's outputs; return ``Failed`` when some are to be tried again."""
+        """Note an attempt's outputs; return ``Failed`` when what failed is tried again.
+
+        The first failure decides for all of them, as in langchain-core.
+        """
         failed: list[int] = []
         for index, output in zip(self._left, outputs, strict=True):
             self.outputs[index] = output
-            if isinstance(output, Exception) and self._retries(output):
+            if isinstance(output, Exception):
                 failed.append(index)
         self._left = failed
-        return Failed(self.outputs[failed[0]]) if failed else None
+        if not failed or not self._retries(self.outputs[failed[0]]):
+            return None
+        return Failed(self.outputs[failed[0]])

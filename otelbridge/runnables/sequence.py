@@ -91,7 +91,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
 
     def __repr__(self) -> str:
         first, *others = (repr(step) for step in self.steps)
-        return "\n".join([first, *(f"| {indent(text, '| ')[2:]}" for text in others)])
+        return "\n| ".join([first, *(indent(text, "  ")[2:] for text in others)])
 
     # ------------------------------------------------------------------ one input
 
