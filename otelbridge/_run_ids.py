@@ -7,6 +7,7 @@ whose id nobody has seen can be nobody's explicit parent.
 from __future__ import annotations
 
 from collections import deque
+from itertools import count
 from random import Random
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,20 +26,37 @@ REMEMBERED = 10_000
 # Not the module-wide generator: programs seed that one, and ids must differ all the same.
 _random = Random()
 _bits = _random.getrandbits
+_next = count(_bits(47)).__next__
 _new = object.__new__
 _set = object.__setattr__
 _UNKNOWN = SafeUUID.unknown
 
 
-def new_id() -> int:
-    """Return a new run id: a UUID of version 7, ordered by time to the millisecond (RFC 9562)."""
-    random = _bits(74)
-    return (
-        (time_ns() // 1_000_000 << 80)
-        | 0x7000_8000_0000_0000_0000
-        | (random >> 62) << 64
-        | random & 0x3FFF_FFFF_FFFF_FFFF
-    )
+class _Millisecond:
+    """The last millisecond in which an id was made, and what the ids of that one begin with."""
+
+    last: tuple[int, str] = (0, "")
+
+
+def new_text() -> str:
+    """Return the text of a new run id.
+
+    It is a UUID of version 7 (RFC 9562): the time in ms, 26 random bits that are new each
+    millisecond, and a counter of 48 bits with a random start. The text is what every recorded
+    run needs; number and UUID are made from it where they are asked for.
+    """
+    now = time_ns() // 1_000_000
+    last, prefix = _Millisecond.last
+    if now != last:
+        bits = _bits(26)
+        prefix = f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 14:03x}-{0x8000 | bits & 0x3FFF:x}-"
+        _Millisecond.last = (now, prefix)
+    return f"{prefix}{_next() & 0xFFFFFFFFFFFF:012x}"
+
+
+def number_of(text: str) -> int:
+    """Return the number of the UUID with this text."""
+    return int(text.replace("-", ""), 16)
 
 
 def uuid_of(number: int) -> UUID:
@@ -48,11 +66,6 @@ def uuid_of(number: int) -> UUID:
     _set(made, "is_safe", _UNKNOWN)
     return made
 
-
-def text_of(number: int) -> str:
-    """Return the usual text of a run id."""
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class EndedRun(NamedTuple):
@@ -99,4 +112,11 @@ def ended_run(number: int) -> EndedRun | None:
     return None if kept is None else EndedRun(*kept)
 
 
-renew_in_child(_random.seed)
+def _renew() -> None:
+    global _next
+    _random.seed()
+    _next = count(_bits(47)).__next__
+    _Millisecond.last = (0, "")
+
+
+renew_in_child(_renew)

@@ -91,7 +91,9 @@ class Tracing:
 
     def tracer(self) -> trace.Tracer:
         """Return the tracer of the provider as it is now."""
-        provider = self._given if self._given is not None else _global_provider()
+        # While no provider is set, the API's get_tracer_provider() reads the environment, which
+        # costs more than the rest of an untraced run; its global is only compared here.
+        provider = self._given or getattr(trace, "_TRACER_PROVIDER", None) or _PROXY
         if provider is not self._seen:
             self._adopt(provider)
         return self._tracer
@@ -111,12 +113,6 @@ class Tracing:
 
 
 _UNSEEN = object()
-
-
-def _global_provider() -> object:
-    # The API's get_tracer_provider() reads the environment while no provider is set, which costs
-    # more than the rest of an untraced run; its global is read here and only compared.
-    return getattr(trace, "_TRACER_PROVIDER", None) or _PROXY
 
 
 _PROXY: object = object()

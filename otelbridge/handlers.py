@@ -449,20 +449,36 @@ def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
     found: tuple[Hook, ...] = ()
     name, flag = _ATTRIBUTES[hook]
     for handler in handlers:
-        kind = type(handler)
-        names = _OVERRIDDEN.get(kind)
-        if names is None:
-            names = _keep(_OVERRIDDEN, kind, _overridden(kind))
-        own = getattr(handler, "__dict__", None)
-        if name in names or (own and name in own):
+        names = _names_of(handler)
+        if name in names:
             function = getattr(handler, name, None)
             if function is not None:
-                fixed = flag in names and not (own and flag in own)
+                own = getattr(handler, "__dict__", ())
+                fixed = flag in names and flag not in own
                 found = (*found, Hook(handler, function, None if fixed else flag))
     return found
 
 
+def hook_names(handlers: Sequence[Any]) -> frozenset[str]:
+    """Return the names (``on_chain_start`` and so on) of the hooks that anybody serves."""
+    if len(handlers) == 1:
+        return _names_of(handlers[0])
+    return frozenset().union(*map(_names_of, handlers))
+
+
+def _names_of(handler: Any) -> frozenset[str]:
+    kind = type(handler)
+    names = _OVERRIDDEN.get(kind)
+    if names is None:
+        names = _keep(_OVERRIDDEN, kind, _overridden(kind))
+    own = getattr(handler, "__dict__", None)
+    if own and not _HOOK_NAMES.isdisjoint(own):
+        return names | _HOOK_NAMES.intersection(own)
+    return names
+
+
 _ATTRIBUTES = {hook: (f"on_{hook}", ignore_flag(hook)) for hook in HOOKS}
+_HOOK_NAMES = frozenset(name for name, _ in _ATTRIBUTES.values())
 # Of each type of handler, the hooks that it overrides and the ignore flags that are plainly False.
 _OVERRIDDEN: dict[type, frozenset[str]] = {}
 

@@ -39,7 +39,7 @@ from otelbridge.context import (
 )
 from otelbridge.delivery import adeliver, adeliver_last, deliver
 from otelbridge.errors import ConfigurationError
-from otelbridge.handlers import Hook, hooks_of, unique
+from otelbridge.handlers import Hook, hook_names, hooks_of, unique
 from otelbridge.manager import CallbackManager, is_manager
 
 P = ParamSpec("P")
@@ -74,7 +74,7 @@ class Run:
     ended = False
     block: object = None  # the with block that made this run current, if one did
     parent_run_id: UUID | None = None
-    _id = 0
+    _text = ""
     _uuid: UUID | None = None
     _is_entered = False
     _shadowed: Run | None = None
@@ -86,6 +86,7 @@ class Run:
     _backlog: Backlog | None = None
     _host: Run | None = None
     _wants_output: bool | None = None
+    _names: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -115,9 +116,11 @@ class Run:
             self.inheritable_handlers: list[Any] = self.handlers
             self.inheritable_tags: list[str] = self.tags
             self.inheritable_metadata: dict[str, Any] = self.metadata
-        if not self._id:
-            self._id = _run_ids.new_id()
+        if not self._text:
+            self._text = _run_ids.new_text()
         self._open(otel, here)
+        if self.handlers:
+            self._names = hook_names(self.handlers)
         if is_async or (here is not None and here._host is not None):
             self._settle_host(here, is_async)
 
@@ -126,10 +129,13 @@ class Run:
         if (run_name := config.get("run_name")) is not None:
             self.name = run_name or self.name
         if (given := config.get("run_id")) is not None:
-            self._id = _number(given)
+            self._uuid = given if isinstance(given, UUID) else _uuid(given)
+            self._text = str(self._uuid)
         callbacks = config.get("callbacks")
-        _check_callbacks(callbacks)
-        if here is None and not is_manager(callbacks) and _ROOT_KEYS.issuperset(config):
+        is_list = callbacks is None or type(callbacks) is list
+        if not is_list:
+            _check_callbacks(callbacks)
+        if here is None and is_list and _ROOT_KEYS.issuperset(config):
             self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
             self.tags = self.inheritable_tags = list(config.get("tags") or ())
             self.metadata = self.inheritable_metadata = dict(config.get("metadata") or ())
@@ -179,7 +185,7 @@ class Run:
         return self._tracing.gate.name(name)
 
     def _start_attributes(self) -> dict[str, Any]:
-        own = {semconv.RUN_ID: _run_ids.text_of(self._id), semconv.RUN_TYPE: self.run_type}
+        own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
         allowed = self._tracing.recording.configurable_keys
         if not (self.tags or self.metadata or allowed):
             return own
@@ -194,9 +200,10 @@ class Run:
 
     def _parent(self, here: Run | None) -> tuple[Span | None, Tracing]:
         """Return the parent span where it is not the current one, and the tracing to use."""
-        number = cast("UUID", self.parent_run_id).int
-        if here is not None and here._id == number:
+        parent = cast("UUID", self.parent_run_id)
+        if here is not None and here.is_named(parent):
             return None, here._tracing
+        number = parent.int
         live = _run_ids.live.get(number)
         if live is not None:
             return live.span, live._tracing
@@ -215,7 +222,7 @@ class Run:
         return self._tracing.tracer().start_span(
             self._tracing.gate.name(semconv.PAGE_NAME.format(run=self.name)),
             set_span_in_context(self.span, Context()),
-            attributes={semconv.RUN_ID: _run_ids.text_of(self._id), semconv.PAGE: number},
+            attributes={semconv.RUN_ID: self._text, semconv.PAGE: number},
             start_time=at_ns,
         )
 
@@ -226,11 +233,12 @@ class Run:
         self.ended = True
         span, events = self.span, self._events
         if self._is_entered:
-            _run_ids.leave(self, self._id, self._shadowed)
+            number = self._said_id().int
+            _run_ids.leave(self, number, self._shadowed)
             self._shadowed = None
             context = span.get_span_context()
             if context.is_valid:
-                _run_ids.remember(self._id, context, self._tracing, self.name)
+                _run_ids.remember(number, context, self._tracing, self.name)
         # The context holds the run: letting go of it here spares the garbage collector the cycle.
         self.context = _NO_CONTEXT
         self._events = None
@@ -238,11 +246,22 @@ class Run:
             return  # inherited over a fork: the span is the parent's to export
         if events is None:
             return self._end_span(0)
-        not_before = 0
+        record = None
         try:
-            not_before = self._last_words(events, error, output)
+            if error is not None:
+                record = self._say_failure(error)
+            elif output is not None and self._tracing.recording.capture_content:
+                self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
+            # Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
+            if getattr(getattr(span, "_attributes", None), "dropped", 0):
+                self._keep_id()
         except Exception:
             guard("complete a span")
+        not_before = 0
+        try:
+            not_before = events.finish(record)
+        except Exception:
+            guard("write the last events of a span")
         self._end_span(not_before)
         events.flush_late()
 
@@ -256,35 +275,26 @@ class Run:
         except Exception:
             guard("end a span")
 
-    def _last_words(self, events: SpanEvents, error: BaseException | None, output: Any) -> int:
-        record = None
-        if error is None:
-            if self._tracing.recording.capture_content and output is not None:
-                self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
-        elif (outcome := outcome_of(error)) is not None:
+    def _say_failure(self, error: BaseException) -> Mapping[str, Any] | None:
+        """Set outcome or status; return the exception record where it is an error."""
+        if (outcome := outcome_of(error)) is not None:
             self._set(semconv.RUN_OUTCOME, outcome)
-        else:
-            record = self._tracing.gate.exception(error)
-            kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
-            self._set(semconv.ERROR_TYPE, kind)
-            message = str(record.get(semconv.EXCEPTION_MESSAGE) or kind)
-            self.span.set_status(Status(StatusCode.ERROR, message))
-        self._keep_id()
-        return events.finish(record)
+            return None
+        record = self._tracing.gate.exception(error)
+        kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
+        self._set(semconv.ERROR_TYPE, kind)
+        message = str(record.get(semconv.EXCEPTION_MESSAGE) or kind)
+        self.span.set_status(Status(StatusCode.ERROR, message))
+        return record
 
     def _set(self, key: str, value: str) -> None:
         if self._tracing.limits.span_attributes != 0 and self.span.is_recording():
             self.span.set_attribute(key, value)
 
     def _keep_id(self) -> None:
-        """Put the run id back where the application's own attributes have pushed it out.
-
-        Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
-        """
-        if not getattr(getattr(self.span, "_attributes", None), "dropped", 0):
-            return
+        """Put the run id back where the application's own attributes have pushed it out."""
         if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
-            self._set(semconv.RUN_ID, _run_ids.text_of(self._id))
+            self._set(semconv.RUN_ID, self._text)
 
     # ------------------------------------------------------------------ identity
 
@@ -293,14 +303,18 @@ class Run:
         """The run's id. A config that names it, made by whatever means, finds this run."""
         if not self._is_entered and not self.ended:
             self._is_entered = True
-            self._shadowed = _run_ids.enter(self, self._id)
+            self._shadowed = _run_ids.enter(self, self._said_id().int)
         return self._said_id()
+
+    def is_named(self, run_id: UUID) -> bool:
+        """Return whether ``run_id`` is this run's; cheap where it is the same object."""
+        return run_id is self._uuid or run_id == self._said_id()
 
     def _said_id(self) -> UUID:
         """Return the id for a handler, which is told of a run and begins none below it."""
         made = self._uuid
         if made is None:
-            made = self._uuid = _run_ids.uuid_of(self._id)
+            made = self._uuid = _run_ids.uuid_of(_run_ids.number_of(self._text))
         return made
 
     @property
@@ -310,7 +324,7 @@ class Run:
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "live"
-        return f"<Run {self.name!r} {self.run_type} {_run_ids.text_of(self._id)} {state}>"
+        return f"<Run {self.name!r} {self.run_type} {self._text} {state}>"
 
     # ------------------------------------------------------------------ the config below it
 
@@ -408,7 +422,7 @@ class Run:
             self.span.get_span_context(),
             name,
             attributes,
-            (self.name, _run_ids.text_of(self._id)),
+            (self.name, self._text),
             at_ns,
         )
 
@@ -436,12 +450,14 @@ class Run:
 
     def _tell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
-        if hooks := hooks_of(self.handlers, name):
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
             deliver(hooks, name, self._host, args, self._said(hook, extra))
 
     async def _atell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
-        if hooks := hooks_of(self.handlers, name):
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
             await adeliver(hooks, name, self._host, args, self._said(hook, extra))
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -579,7 +595,8 @@ class Run:
 
     async def _tell_last(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
         name = f"{self._kind}_{hook}"
-        if hooks := hooks_of(self.handlers, name):
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
             await adeliver_last(hooks, name, self._host, args, self._said(hook, extra))
         backlog = self.backlog
         if backlog is not None and not backlog.idle:
@@ -725,10 +742,8 @@ def _check_callbacks(callbacks: Any) -> None:
     )
 
 
-def _number(given: Any) -> int:
-    if isinstance(given, UUID):
-        return given.int
+def _uuid(given: Any) -> UUID:
     try:
-        return UUID(given).int
+        return UUID(given)
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(f"run_id is {given!r}; it must be a uuid.UUID.") from None
