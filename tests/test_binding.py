@@ -57,6 +57,18 @@ def test_bound_arguments_and_config_reach_every_form(way: Way) -> None:
 
 
 @every_way
+def test_bound_arguments_may_have_any_name(way: Way) -> None:
+    """An argument may be called as one of the library's own parameters is."""
+
+    def work(x: Any, name: str = "", serialized: Any = None) -> Any:
+        return x, name
+
+    runnable = RunnableLambda(work)
+    for wrapped in (runnable, runnable.with_retry(), runnable.with_fallbacks([])):
+        assert way(wrapped.bind(name="Ada"), 1) == (1, "Ada")
+
+
+@every_way
 def test_binding_is_no_run_of_its_own(way: Way) -> None:
     """Bindings around bindings leave one run, named as the runnable or as the config says."""
     inner = RunnableLambda(str).bind().with_config(tags=["x"])
