@@ -59,7 +59,7 @@ class BaseTool(ByFields, Runnable[Any, Any]):
 
     _fields: ClassVar[tuple[str, ...]] = ("name", "description")
 
-    name: str
+    name: str  # pyright: ignore[reportIncompatibleVariableOverride] - a tool always has one
     description: str = ""
     callbacks: Any = None
     tags: list[str] | None = None

@@ -12,7 +12,6 @@ class ByFields:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
-    name: str | None
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -26,4 +25,4 @@ class ByFields:
         return f"{type(self).__name__}({shown})"
 
     def _values(self) -> list[Any]:
-        return [self.name, *(getattr(self, field) for field in self._fields)]
+        return [getattr(self, field, None) for field in ("name", *self._fields)]

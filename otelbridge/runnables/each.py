@@ -12,7 +12,10 @@ from otelbridge.runnables.base import Input, Output, Runnable
 from otelbridge.runnables.listeners import AsyncListener, Listener
 
 
-class RunnableEachBase(ByFields, Runnable[Sequence[Input], list[Output]]):
+class RunnableEachBase(
+    ByFields,
+    Runnable[Sequence[Input], list[Output]],  # pyright: ignore[reportInvalidTypeArguments]
+):
     """A runnable that batches another over the elements of its input, below one run of its own.
 
     Derive from it for other arguments to ``__init__``.

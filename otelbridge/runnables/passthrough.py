@@ -26,12 +26,12 @@ Other = TypeVar("Other")
 _NOTHING: Any = object()
 
 
-def identity(value: Other) -> Other:
+def identity(value: Any) -> Any:
     """Return ``value``."""
     return value
 
 
-async def aidentity(value: Other) -> Other:
+async def aidentity(value: Any) -> Any:
     """Return ``value``."""
     return value
 
