@@ -43,12 +43,10 @@ class Found:
 def index_files() -> Runnable[Files, Index]:
     """Read files, split them into passages and index these in parallel parts."""
     parts = {f"part_{number}": _index_part(number) for number in range(1, PARTS + 1)}
-    return (
-        RunnableLambda(load)
-        | RunnableLambda(split)
-        | RunnableParallel[list[Passage]](parts).with_config(run_name="index")
-        | RunnableLambda(join)
-    ).with_config(run_name="index_files")
+    read: RunnableLambda[Files, list[Document]] = RunnableLambda(load)
+    whole: RunnableLambda[dict[str, Index], Index] = RunnableLambda(join)
+    indexed = RunnableParallel[list[Passage]](parts).with_config(run_name="index")
+    return (read | split | indexed | whole).with_config(run_name="index_files")
 
 
 def load(files: Files) -> list[Document]:
@@ -79,7 +77,7 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8-sig")
 
 
-decode = RunnableLambda(_decode, name="decode")
+decode: RunnableLambda[bytes, str] = RunnableLambda(_decode, name="decode")
 
 
 def split(documents: list[Document]) -> list[Passage]:
@@ -124,7 +122,8 @@ def search_index(index: Index) -> Runnable[str, Found]:
         dispatch_custom_event("passages_found", {"attempt": attempt, "count": len(passages)})
         return Found(index, question, passages)
 
-    return RunnableLambda(attempt_search, name="search").with_retry(
+    searching: RunnableLambda[str, Found] = RunnableLambda(attempt_search, name="search")
+    return searching.with_retry(
         retry_if_exception_type=(ConnectionError,),
         wait_exponential_jitter=False,
         stop_after_attempt=2,
