@@ -25,6 +25,7 @@ from opentelemetry.trace.span import NonRecordingSpan
 from otelbridge import semconv
 from otelbridge._attributes import AttributeValue
 from otelbridge._process import renew_in_child
+from otelbridge._sdk_span import look_inside
 from otelbridge._tracing import Tracing, guard
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ Attributes = Mapping[str, AttributeValue]
 _Event = tuple[str, Attributes, int, int]
 
 _new_lock = threading.Lock
-_FREE = threading.Lock()  # never taken
 _UNLIMITED = sys.maxsize
 
 
@@ -54,9 +54,11 @@ class SpanEvents:
     """
 
     __slots__ = (
+        "_append",
         "_bytes",
         "_capacity",
         "_closed",
+        "_event",
         "_held",
         "_last_ns",
         "_list_lock",
@@ -80,19 +82,11 @@ class SpanEvents:
         self._aim(span)
 
     def _aim(self, span: Span) -> None:
-        """Write to ``span`` from now on.
-
-        Relies on ``Span._lock``, ``Span._events``, ``BoundedList._lock`` and ``._dq`` of
-        opentelemetry-sdk 1.x, to ask whether the locks are free and how many events are held, the
-        application's own included. Where they are gone, events are written without asking.
-        """
+        """Write to ``span`` from now on."""
         self._target = span
         self._bytes = 0
-        try:
-            events = span._events  # type: ignore[attr-defined]
-            self._held, self._list_lock, self._span_lock = events._dq, events._lock, span._lock  # type: ignore[attr-defined]
-        except AttributeError:
-            self._held, self._list_lock, self._span_lock = _Counter(), _FREE, _FREE
+        inside = look_inside(span)
+        self._held, self._span_lock, self._list_lock, self._event, self._append = inside
 
     def add(self, name: str, attributes: Attributes, size: int) -> None:
         """Record an event; ``size`` is about its bytes."""
@@ -147,11 +141,14 @@ class SpanEvents:
             total = size
         if at_ns <= self._last_ns:
             at_ns = self._last_ns + 1
-        self._target.add_event(name, attributes, at_ns)
+        make = self._event
+        if make is None:
+            self._target.add_event(name, attributes, at_ns)
+            self._append(None)
+        else:
+            self._append(make(name, attributes, at_ns))
         self._last_ns = at_ns
         self._bytes = total
-        if self._span_lock is _FREE:
-            self._held.append(None)
         return True
 
     def _turn_page(self, at_ns: int, certainly: bool) -> bool:
@@ -197,10 +194,6 @@ class SpanEvents:
         """Record what came while the run was ending."""
         if self._waiting:
             self._flush()
-
-
-class _Counter(list[None]):
-    """Counts the events of a span that does not show how many it holds."""
 
 
 def called_from_sdk() -> bool:

@@ -45,6 +45,7 @@ from otelbridge.manager import CallbackManager, is_manager
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NO_NAMES: frozenset[str] = frozenset()
 _NO_CONTEXT = OwnedContext()
 _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
 
@@ -67,26 +68,61 @@ class Run:
         ended: whether the run has ended.
     """
 
-    # What most runs never change is said once, on the class: a run is made for every call.
+    __slots__ = (
+        "__weakref__",
+        "_ambient",
+        "_backlog",
+        "_config",
+        "_event_hooks",
+        "_event_words",
+        "_events",
+        "_host",
+        "_is_entered",
+        "_kind",
+        "_names",
+        "_process",
+        "_shadowed",
+        "_shared",
+        "_text",
+        "_tracing",
+        "_uuid",
+        "_wants_output",
+        "block",
+        "context",
+        "ended",
+        "handlers",
+        "inheritable_handlers",
+        "inheritable_metadata",
+        "inheritable_tags",
+        "metadata",
+        "name",
+        "parent_run_id",
+        "recorded",
+        "run_type",
+        "span",
+        "tags",
+    )
+
     context: OwnedContext
     span: Span
-    recorded = False
-    ended = False
-    block: object = None  # the with block that made this run current, if one did
-    parent_run_id: UUID | None = None
-    _text = ""
-    _uuid: UUID | None = None
-    _is_entered = False
-    _shadowed: Run | None = None
-    _config: Mapping[str, Any] | None = None
-    _shared: RunnableConfig | None = None
-    _events: SpanEvents | None = None
-    _event_hooks: tuple[Hook, ...] | None = None
-    _event_words: dict[str, Any] | None = None
-    _backlog: Backlog | None = None
-    _host: Run | None = None
-    _wants_output: bool | None = None
-    _names: frozenset[str] = frozenset()
+    parent_run_id: UUID | None
+    block: object  # the with block that made this run current, if one did
+    recorded: bool
+    ended: bool
+    _text: str
+    _uuid: UUID | None
+    _is_entered: bool
+    _names: frozenset[str]
+    _shadowed: Run | None
+    _config: Mapping[str, Any] | None
+    _shared: RunnableConfig | None
+    _tracing: Tracing
+    _events: SpanEvents | None
+    _event_hooks: tuple[Hook, ...] | None
+    _event_words: dict[str, Any] | None
+    _backlog: Backlog | None
+    _host: Run | None
+    _wants_output: bool | None
 
     def __init__(
         self,
@@ -104,6 +140,12 @@ class Run:
         self._kind = kind
         self._ambient = here
         self._process = process.token
+        self.recorded = self.ended = self._is_entered = False
+        self.block = self.parent_run_id = self._uuid = self._shadowed = self._config = None
+        self._shared = self._events = self._event_hooks = self._event_words = None
+        self._backlog = self._host = self._wants_output = None
+        self._text = ""
+        self._names = _NO_NAMES
         if config:
             self._config = dict(config)
             self._take(config, here)

@@ -50,11 +50,14 @@ class AsyncRunManager:
 
 
 def _begin(manager: CallbackManager, kind: str, said: dict[str, Any]) -> Run:
-    return begin(**_arguments(manager, kind, said))
+    said = _arguments(manager, kind, said)
+    return begin(said.pop("name"), said.pop("config"), said.pop("inputs"), **said)
 
 
 async def _abegin(manager: CallbackManager, kind: str, said: dict[str, Any]) -> AsyncRunManager:
-    return AsyncRunManager(await abegin(**_arguments(manager, kind, said)))
+    said = _arguments(manager, kind, said)
+    run = await abegin(said.pop("name"), said.pop("config"), said.pop("inputs"), **said)
+    return AsyncRunManager(run)
 
 
 def _arguments(manager: CallbackManager, kind: str, said: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def call_in_run(
     func: Callable[..., T],
     input: Any,
     config: RunnableConfig | None,
+    /,
     run_type: str | None = None,
     serialized: Any = None,
     **kwargs: Any,
@@ -64,6 +65,7 @@ async def acall_in_run(
     func: Callable[..., Awaitable[T]],
     input: Any,
     config: RunnableConfig | None,
+    /,
     run_type: str | None = None,
     serialized: Any = None,
     **kwargs: Any,
@@ -98,6 +100,7 @@ def batch_in_runs(
     func: Callable[..., Sequence[Any]],
     inputs: list[Any],
     config: RunnableConfig | Sequence[RunnableConfig] | None,
+    /,
     *,
     return_exceptions: bool = False,
     run_type: str | None = None,
@@ -116,16 +119,11 @@ def batch_in_runs(
             runs.append(begin(name, each, value, run_type))
         outputs = func(inputs, **_lists_for(func, runs, kwargs))
     except BaseException as error:
-        for run in runs:
-            run.fail(error)
+        _end_all(runs, [error] * len(runs))
         if return_exceptions and isinstance(error, Exception):
             return [error for _ in inputs]
         raise
-    for run, output in zip(runs, outputs):
-        if isinstance(output, Exception):
-            run.fail(output)
-        else:
-            run.end(output)
+    _end_all(runs, outputs)
     return _outputs(outputs, return_exceptions)
 
 
@@ -134,6 +132,7 @@ async def abatch_in_runs(
     func: Callable[..., Awaitable[Sequence[Any]]],
     inputs: list[Any],
     config: RunnableConfig | Sequence[RunnableConfig] | None,
+    /,
     *,
     return_exceptions: bool = False,
     run_type: str | None = None,
@@ -148,17 +147,44 @@ async def abatch_in_runs(
             runs.append(await abegin(name, each, value, run_type))
         outputs = await func(inputs, **_lists_for(func, runs, kwargs))
     except BaseException as error:
-        for run in runs:
-            await run.afail(error)
+        await _aend_all(runs, [error] * len(runs))
         if return_exceptions and isinstance(error, Exception):
             return [error for _ in inputs]
         raise
-    for run, output in zip(runs, outputs):
-        if isinstance(output, Exception):
-            await run.afail(output)
-        else:
-            await run.aend(output)
+    await _aend_all(runs, outputs)
     return _outputs(outputs, return_exceptions)
+
+
+def _end_all(runs: Sequence[Run], outcomes: Sequence[Any]) -> None:
+    """End each run by its outcome, also where the end of one raises; then raise the first."""
+    raised: BaseException | None = None
+    for run, outcome in zip(runs, outcomes):
+        try:
+            if isinstance(outcome, BaseException):
+                run.fail(outcome)
+            else:
+                run.end(outcome)
+        except BaseException as error:
+            raised = raised or error
+    if raised is not None:
+        raise raised
+
+
+async def _aend_all(runs: Sequence[Run], outcomes: Sequence[Any]) -> None:
+    """As ``_end_all``; cancelled in the end of one, it ends the others all the same."""
+    raised: BaseException | None = None
+    for run, outcome in zip(runs, outcomes):
+        try:
+            if isinstance(raised, GeneratorExit):  # a coroutine that is being closed may not await
+                run.fail(raised)
+            elif isinstance(outcome, BaseException):
+                await run.afail(outcome)
+            else:
+                await run.aend(outcome)
+        except BaseException as error:
+            raised = raised or error
+    if raised is not None:
+        raise raised
 
 
 def _lists_for(
@@ -243,6 +269,7 @@ def stream_in_run(
     inputs: Iterator[Any],
     transformer: Callable[..., Iterator[T]],
     config: RunnableConfig | None,
+    /,
     run_type: str | None = None,
     *,
     defers_inputs: bool = False,
@@ -340,6 +367,7 @@ async def astream_in_run(
     inputs: AsyncIterator[Any],
     transformer: Callable[..., AsyncIterator[T]],
     config: RunnableConfig | None,
+    /,
     run_type: str | None = None,
     *,
     defers_inputs: bool = False,
@@ -362,7 +390,6 @@ async def astream_in_run(
         iterator = aiter(
             run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs))
         )
-        unfinished.iterator = iterator
         unfinished.iterator = iterator
         hooks = run.chunk_hooks()
         pull = iterator.__anext__
