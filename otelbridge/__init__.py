@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from otelbridge._backlog import drain
 from otelbridge._version import __version__
 from otelbridge.config import (
@@ -52,6 +54,9 @@ from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
 from otelbridge.scopes import atrace_group, start_run, trace_group
 from otelbridge.stream_events import StreamEvent
 from otelbridge.traced import traced
+
+if TYPE_CHECKING:
+    from otelbridge.export import configure
 
 __all__ = [
     "AddableDict",

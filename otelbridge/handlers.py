@@ -491,6 +491,8 @@ def _overridden(kind: type) -> frozenset[str]:
 
 def _is_overridden(kind: type, name: str) -> bool:
     function = getattr(kind, name, None)
+    if function is not None and issubclass(kind, Adapter):
+        return True
     if function is None:
         # A class with __getattr__ (a mock, a proxy) may have any hook.
         return hasattr(kind, "__getattr__")
