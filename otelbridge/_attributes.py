@@ -4,7 +4,8 @@ Any Python value in, bounded OTel attributes out, which the OTLP encoder takes. 
 raises and never warns per value; what it cut, it says in ``otelbridge.truncated``. The rules and
 the form of that note stand in ``_flatten``, those of each Python type in ``_shapes``.
 
-A gate holds no changing state but "the redactor has failed once": use it from any thread.
+A gate holds no changing state but "the redactor has failed once", and the module remembers keys
+that need no cleaning: use both from any thread.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from typing import Any, Final
 from . import semconv
 from ._bounds import Bounds
 from ._exception import facts_of
-from ._flatten import ENTRY_BYTES, AttributeValue, Flattener, Rules, note_of
+from ._flatten import (
+    ENTRY_BYTES,
+    PLAIN_CHARS,
+    AttributeValue,
+    Flattener,
+    Rules,
+    is_plain,
+    note_of,
+)
 from ._json import to_json
 from ._limits import Limits
 from ._redaction import Redactor
 from ._shapes import Fields, Many, read
-from ._text import clean, is_native, scalar_text, utf8_len
+from ._text import clean, scalar_text, utf8_len
 
 __all__ = ["AttributeValue", "Bounds", "Gate"]
 
@@ -29,12 +38,13 @@ _RESERVED: Final = 4  # places of a span for the outcome, the error type, the no
 
 # The short way takes small flat data of exact builtins only.
 _FAST_KEYS: Final = 16
-_FAST_CHARS: Final = 256
 _FAST_KEY_CHARS: Final = 64
-_MOST_KEYS: Final = 1_000
-_FAST_BYTES: Final = _FAST_KEYS * (_FAST_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
+_MOST_KEYS: Final = 1_000  # that are remembered
+_FAST_BYTES: Final = _FAST_KEYS * (PLAIN_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
 
-_METADATA: Final = semconv.RUN_METADATA.rstrip(".")
+_DATA_PREFIX: Final = semconv.DATA_PREFIX
+_METADATA_PREFIX: Final = semconv.RUN_METADATA
+_METADATA: Final = _METADATA_PREFIX.rstrip(".")
 _CONFIGURABLE: Final = "otelbridge.run.configurable"
 # Which attribute is taken from which key: the first that is there.
 _IDENTITIES: Final = (
@@ -75,23 +85,17 @@ class Gate:
         self.bounds = bounds = bounds or Bounds()
         self.limits = limits = limits or Limits()
         self._redactor = redactor = Redactor(redact, denied_keys)
-        self._event_rules = Rules(
+        self._event_rules = events = Rules(
             redactor, bounds.event, bounds.string, limits.event_value_length, bounds.depth
         )
-        self._span_rules = Rules(
+        self._span_rules = spans = Rules(
             redactor, bounds.event, bounds.string, limits.span_value_length, bounds.depth
         )
-        roomy = not redactor.active and bounds.event >= _FAST_BYTES and bounds.depth > 0
-        self._fast = (
-            roomy
-            and _least(bounds.string, limits.event_value_length) >= _FAST_CHARS
-            and _least(bounds.keys, limits.event_attributes) >= _FAST_KEYS
-        )
-        self._fast_start = (
-            roomy
-            and _least(bounds.string, limits.span_value_length) >= _FAST_CHARS
-            and _least(bounds.keys, limits.span_attributes) >= _FAST_KEYS * 4
-        )
+        roomy = bounds.event >= _FAST_BYTES and bounds.depth > 0
+        places = _least(bounds.keys, limits.event_attributes)
+        self._fast = events.takes_plain and roomy and places >= _FAST_KEYS
+        places = _least(bounds.keys, limits.span_attributes)
+        self._fast_start = spans.takes_plain and roomy and places >= _FAST_KEYS * 4
 
     def name(self, value: object, default: str = "unnamed") -> str:
         """Return a name for a span or an event: never empty, at most 1 KiB."""
@@ -118,13 +122,13 @@ class Gate:
 
     def event(self, name: object, data: Any) -> tuple[str, dict[str, AttributeValue], int]:
         """Return the event's name, its attributes and roughly the bytes it takes."""
-        if self._fast and type(name) is str and 0 < len(name) <= _FAST_CHARS and name.isascii():
+        if self._fast and type(name) is str and name.isascii() and 0 < len(name) <= PLAIN_CHARS:
             found: dict[str, AttributeValue] = {}
             if type(data) is dict:
-                size = _flat(semconv.DATA_PREFIX, data, found)
+                size = _flat(_DATA_PREFIX, data, found)
                 if size:
                     return name, found, len(name) + size
-            elif _is_plain(data):
+            elif is_plain(data):
                 size = len(data) if type(data) is str else ENTRY_BYTES
                 return name, {semconv.DATA: data}, len(name) + size
         shown = "unnamed"
@@ -239,7 +243,7 @@ def _least(bound: int, limit: int | None) -> int:
 
 def _name(value: object, default: str) -> tuple[str, bool]:
     """Return a name, and whether it was cut."""
-    if type(value) is str and 0 < len(value) <= _FAST_CHARS and value.isascii():
+    if type(value) is str and 0 < len(value) <= PLAIN_CHARS and value.isascii():
         return value, False
     shape = default if value is None else read(value)
     if isinstance(shape, Many):
@@ -261,16 +265,16 @@ def _first_of(source: Any, names: Sequence[str]) -> tuple[str | None, Any]:
 
 
 # Keys that may stand as they are. Events of one kind have the same keys again and again.
-_good_keys: dict[str, None] = {}
+_good_keys: set[str] = set()
 
 
 def _is_good_key(key: str) -> bool:
-    good = 0 < len(key) <= _FAST_KEY_CHARS and key.isascii()
-    if good:
-        if len(_good_keys) >= _MOST_KEYS:
-            _good_keys.clear()
-        _good_keys[key] = None
-    return good
+    if not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
+        return False
+    if len(_good_keys) >= _MOST_KEYS:
+        _good_keys.clear()
+    _good_keys.add(key)
+    return True
 
 
 def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
@@ -284,7 +288,7 @@ def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -
                 return 0
             kind = type(value)
             if kind is str:
-                if len(value) > _FAST_CHARS or not value.isascii():
+                if len(value) > PLAIN_CHARS or not value.isascii():
                     return 0
                 size += len(value)
             elif kind is int:
@@ -311,10 +315,10 @@ def _flat_start(tags: Any, metadata: Any, configurable: Any) -> dict[str, Attrib
     if not _is_flat(metadata) or not _is_flat(configurable):
         return None
     if tags:
-        if not all(type(tag) is str and _is_plain(tag) for tag in tags):
+        if not all(type(tag) is str and is_plain(tag) for tag in tags):
             return None
         found[semconv.RUN_TAGS] = tuple(tags)
-    if metadata and not _flat(semconv.RUN_METADATA, metadata, found):
+    if metadata and not _flat(_METADATA_PREFIX, metadata, found):
         return None
     for source in (metadata, configurable):
         if source and not _IDENTITY_KEYS.isdisjoint(source):
@@ -332,18 +336,7 @@ def _flat_identities(metadata: Any, configurable: Any, found: dict[str, Attribut
         if value is None:
             value = _first_of(configurable, names)[1]
         if value is not None:
-            if not _is_plain(value):
+            if not is_plain(value):
                 return False
             found[attribute] = scalar_text(value)[0]
     return True
-
-
-def _is_plain(value: Any) -> bool:
-    kind = type(value)
-    if kind is str:
-        return len(value) <= _FAST_CHARS and str.isascii(value)
-    if kind is int:
-        return is_native(value)
-    if kind is float:
-        return bool(value - value == 0.0)
-    return kind is bool

@@ -35,9 +35,11 @@ AttributeValue = (
     | tuple[str, ...] | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...]
 )  # fmt: skip
 
+PLAIN_CHARS: Final = 256  # of a string that needs no further look
 ENTRY_BYTES: Final = 8  # what a number takes, and what an attribute costs beside key and value
 NOTE_BYTES: Final = 512  # kept for otelbridge.truncated
 _NOTE_KEYS: Final = 16
+_ROOMY: Final = 4096  # with so much left, a plain value fits without further reckoning
 _LEAST: Final = 32  # a shorter rest of the event is not worth an attribute
 
 
@@ -59,16 +61,23 @@ class Rules:
     chars: int | None
     depth: int
 
+    @property
+    def takes_plain(self) -> bool:
+        """Tell whether what `is_plain` may leave as it is."""
+        length = self.string if self.chars is None else min(self.string, self.chars)
+        return not self.redactor.active and length >= PLAIN_CHARS
+
 
 class Flattener:
     """Gathers at most ``places`` attributes by the rules."""
 
-    __slots__ = ("_cut", "_dropped", "_left", "_places", "_redactor", "_rules", "values")
+    __slots__ = ("_cut", "_dropped", "_left", "_places", "_plain", "_redactor", "_rules", "values")
 
     def __init__(self, rules: Rules, places: int) -> None:
         self.values: dict[str, AttributeValue] = {}
         self._rules = rules
         self._redactor = rules.redactor
+        self._plain = rules.takes_plain
         self._places = places
         self._left = rules.room - NOTE_BYTES
         self._cut: list[str] = []
@@ -117,7 +126,8 @@ class Flattener:
 
     def _spread(self, prefix: str, fields: Fields, parents: tuple[int, ...]) -> bool:
         """Add each field as ``<prefix>.<key>``; False when it has none that can be read."""
-        pairs = fields.take(self._places - len(self.values) + 1)
+        limit = self._places - len(self.values) + 1
+        pairs = fields.take(limit)
         if not pairs:
             return False
         done = 0
@@ -126,10 +136,23 @@ class Flattener:
                 break
             self._field(f"{prefix}.{key_text(name)}", value, parents)
             done += 1
-        self._dropped += fields.beyond(done, len(pairs))
+        if done < len(pairs) or len(pairs) == limit or fields.broken:
+            self._dropped += fields.beyond(done, len(pairs))
         return True
 
-    def _field(self, whole: str, value: object, parents: tuple[int, ...]) -> None:
+    def _field(self, whole: str, value: Any, parents: tuple[int, ...]) -> None:
+        if (
+            self._plain
+            and self._left > _ROOMY
+            and is_plain(value)
+            and len(whole) <= KEY_BYTES
+            and whole.isascii()
+            and whole not in self.values
+        ):
+            self.values[whole] = value
+            size = len(value) if type(value) is str else ENTRY_BYTES
+            self._left -= len(whole) + size + ENTRY_BYTES
+            return
         key, was_cut = clean(whole, KEY_BYTES)
         denied = self._redactor.active and self._redactor.denies(whole)
         self._add(key, REDACTED if denied else read(value), parents, was_cut)
@@ -213,6 +236,18 @@ class Flattener:
 
     def _redacted(self, key: str, value: Scalar) -> Scalar:
         return self._redactor(key, value) if self._redactor.active else value
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value is an exact builtin that may leave as it is, within 256 bytes."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= PLAIN_CHARS and str.isascii(value)
+    if kind is int:
+        return is_native(value)
+    if kind is float:
+        return math.isfinite(value)
+    return kind is bool
 
 
 def note_of(cut: list[str], dropped: int, chars: int | None) -> tuple[str, ...]:

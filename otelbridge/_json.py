@@ -61,6 +61,8 @@ def to_json(
 
 def key_text(key: object) -> str:
     """Return a mapping's key as text: JSON's words for leaves, JSON for everything else."""
+    if type(key) is str and 0 < len(key) <= KEY_BYTES:
+        return key
     shape = read(key)
     text = to_json(shape, KEY_BYTES)[0] if isinstance(shape, Many) else scalar_text(shape)[0]
     if len(text) > _KEY_CHARS:

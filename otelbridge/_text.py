@@ -29,8 +29,12 @@ def clean(text: str, max_bytes: int, max_chars: int | None = None) -> tuple[str,
         max_chars: Characters of the result, where the SDK has a limit of its own.
     """
     chars = max_bytes if max_chars is None or max_chars > max_bytes else max_chars
-    if len(text) <= chars and text.isascii():
-        return text, False
+    if len(text) <= chars:
+        try:
+            if text.isascii() or len(text.encode()) <= max_bytes:
+                return text, False
+        except UnicodeEncodeError:  # a lone surrogate
+            pass
     head, whole = _head(text, max_bytes, chars)
     if whole or max_bytes < _ELLIPSIS_BYTES or chars < 1:
         return head, not whole
