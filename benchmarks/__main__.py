@@ -22,14 +22,15 @@ class Effort:
     """How much is measured."""
 
     rounds: int
+    contest_s: float
     imports: int
     runs: int
     side_runs: int
     """Of the memory cases other than plain runs."""
 
 
-SHORT: Final = Effort(rounds=25, imports=5, runs=10_000, side_runs=5_000)
-FULL: Final = Effort(rounds=200, imports=21, runs=200_000, side_runs=50_000)
+SHORT: Final = Effort(rounds=25, contest_s=0.6, imports=5, runs=6_000, side_runs=3_000)
+FULL: Final = Effort(rounds=250, contest_s=6.0, imports=21, runs=200_000, side_runs=50_000)
 
 
 def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -42,7 +43,9 @@ def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
             contest
             for sdk in SDKS
             if sdk in parts
-            for contest in in_child("benchmarks.contests", [sdk, str(effort.rounds)])
+            for contest in in_child(
+                "benchmarks.contests", [sdk, str(effort.rounds), str(effort.contest_s)]
+            )
         ],
         "imports": imports.measure(effort.imports) if "imports" in parts else None,
         "memory": [

@@ -1,7 +1,7 @@
 """Which workloads are timed, against what, and with which budget; runs in a process of its own.
 
-``python -m benchmarks.contests recording 40`` times all contests of one set-up in 40 rounds and
-prints JSON.
+``python -m benchmarks.contests recording 40 2`` times all contests of one set-up, each in 40 rounds
+or, if that takes longer, for 2 seconds, and prints JSON.
 """
 
 from __future__ import annotations
@@ -18,20 +18,14 @@ from opentelemetry import trace
 from benchmarks import by_hand, with_runnables
 from benchmarks.environment import SDKS, Sdk, set_up
 from benchmarks.listeners import AsyncListener, Listener
-from benchmarks.timing import Lap, Spread, Times, race, ratios
+from benchmarks.timing import PROCESSOR, WALL, Clock, Effort, Lap, Spread, Times, race, ratios
 from benchmarks.workloads import CHUNKS, LABELLED, PLAIN, Labels, Programs
-
-LAP_S: Final = 0.002
-"""How long a lap of a small program takes: short enough that most laps meet no other process."""
 
 OURS: Final = "otelbridge"
 HAND: Final = "by hand"
 BARE: Final = "by hand, no attributes"
 UPSTREAM: Final = "langchain-core"
 GENERATOR: Final = "the generator itself"
-
-SMALL, LARGE = 1.0, 0.25
-"""Shares of the rounds: a program that takes many milliseconds is run in fewer of them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class Workload:
     """Of ours over the hand-made program; None: told, not judged."""
     bare_budget: float | None = None
     """Of ours over the hand-made program without attributes, where there is one."""
-    rounds: float = SMALL
+    clock: Clock = PROCESSOR
 
 
 def _sync(_: asyncio.AbstractEventLoop, program: Callable[[], Any]) -> Lap:
@@ -82,10 +76,10 @@ RECORDING: Final = (
     Workload("W2 with an async handler", "ainvoke_async_handler", _awaited, 1.15),
     Workload("W3 sequence of 5", "sequence", _sync, 1.0),
     Workload("W3 with an event a step", "sequence_with_events", _sync, 1.0),
-    Workload("W4 batch of 100", "batch", _sync, 1.15, rounds=LARGE),
-    Workload("W4 abatch of 100", "abatch", _awaited, 1.15, rounds=LARGE),
+    Workload("W4 batch of 100", "batch", _sync, 1.15, clock=WALL),
+    Workload("W4 abatch of 100", "abatch", _awaited, 1.15),
     Workload("W5 astream, 1,000 chunks", "astream", _streamed, None),
-    Workload("W6 10,000 events in a run", "events", _sync, 1.15, rounds=LARGE),
+    Workload("W6 10,000 events in a run", "events", _sync, 1.15),
 )
 CHEAP: Final = tuple(
     Workload(name, program, drive, 1.2)
@@ -103,10 +97,10 @@ CHUNK_BUDGET_US: Final = 0.5
 class Contests:
     """The contests of one set-up, timed in this process."""
 
-    def __init__(self, sdk: Sdk, rounds: int) -> None:
+    def __init__(self, sdk: Sdk, effort: Effort) -> None:
         set_up(sdk)
         self._sdk = sdk
-        self._rounds = rounds
+        self._effort = effort
         self._loop = asyncio.new_event_loop()
         self._tracer = trace.get_tracer("benchmarks")
         self._bare = by_hand.Bare(self._tracer, Listener())
@@ -130,15 +124,14 @@ class Contests:
             name: workload.drive(self._loop, program)
             for name, program in self._programs(workload, labels).items()
         }
-        rounds = max(8, round(self._rounds * workload.rounds))
-        times = race(laps, rounds=rounds, lap_s=LAP_S)
+        times = race(laps, self._effort, workload.clock)
         # With tags and metadata ours makes more than the bare program: told, but not judged.
         bare_budget = workload.bare_budget if labels is PLAIN else None
         budgets = {HAND: workload.budget, BARE: bare_budget}
         return {
             "name": workload.name + suffix,
             "sdk": self._sdk,
-            "rounds": rounds,
+            "rounds": len(times[OURS].seconds),
             "microseconds": {name: _us(time.seconds) for name, time in times.items()},
             "garbage": {name: time.garbage for name, time in times.items()},
             "ratios": _judged(times, budgets),
@@ -208,8 +201,8 @@ def _chunk(times: Mapping[str, Times]) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     """Time the contests of the set-up named by the first argument and print them as JSON."""
-    sdk, rounds = next(known for known in SDKS if known == arguments[0]), int(arguments[1])
-    contests = Contests(sdk, rounds)
+    sdk = next(known for known in SDKS if known == arguments[0])
+    contests = Contests(sdk, Effort(rounds=int(arguments[1]), seconds=float(arguments[2])))
     try:
         json.dump(contests.results(), sys.stdout)
     finally:

@@ -18,7 +18,13 @@ Sdk = Literal["recording", "unsampled", "absent"]
 SDKS: Final[tuple[Sdk, ...]] = get_args(Sdk)
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
-_FOREIGN_SETTINGS: Final = ("OTEL_", "OTELBRIDGE_", "LANGCHAIN_", "LANGSMITH_")
+_FOREIGN_SETTINGS: Final = (
+    "OTEL_",
+    "OTELBRIDGE_",
+    "LANGCHAIN_",
+    "LANGSMITH_",
+    "PYTHONDONTWRITEBYTECODE",
+)
 _PACKAGES: Final = ("otelbridge", "opentelemetry-api", "opentelemetry-sdk", "langchain-core")
 
 

@@ -24,7 +24,7 @@ from benchmarks.listeners import AsyncListener, Listener
 from benchmarks.workloads import LABELLED
 
 BUDGET_MIB: Final = 1.0
-WARM_UP: Final = 12_000
+WARM_UP: Final = 10_200
 """More runs than any bounded table holds entries (10,000 ended runs)."""
 
 

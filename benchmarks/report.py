@@ -116,7 +116,7 @@ def _chunk(title: str, chunk: Mapping[str, Any]) -> Line:
 
 
 def _imports(imports: Mapping[str, Any]) -> Iterator[Line]:
-    yield _import_line("import: time", imports["ms"], "ms", imports["time_budget_ms"])
+    yield _import_line("import: processor time", imports["ms"], "ms", imports["time_budget_ms"])
     memory_budget = imports["memory_budget_mib"]
     if imports["rss_mib"]:
         yield _import_line("import: resident memory", imports["rss_mib"], "MiB", memory_budget)
