@@ -10,7 +10,7 @@ from collections import deque
 from itertools import count
 from random import Random
 from time import time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID, SafeUUID
 
 from otelbridge._process import renew_in_child
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from otelbridge._tracing import Tracing
+    from otelbridge._run_state import RunState
     from otelbridge.run import Run
 
 REMEMBERED = 10_000
@@ -67,7 +68,6 @@ def uuid_of(number: int) -> UUID:
     return made
 
 
-
 class EndedRun(NamedTuple):
     """What is kept of a run after its end: enough for children and late events."""
 
@@ -81,14 +81,14 @@ _ended: dict[int, tuple[SpanContext, Tracing, str]] = {}
 _order: deque[int] = deque()
 
 
-def enter(run: Run, number: int) -> Run | None:
+def enter(run: RunState, number: int) -> Run | None:
     """Make ``run`` the live run with this id; return the one that it shadows."""
     shadowed = live.get(number)
-    live[number] = run
+    live[number] = cast("Run", run)
     return shadowed
 
 
-def leave(run: Run, number: int, shadowed: Run | None) -> None:
+def leave(run: RunState, number: int, shadowed: Run | None) -> None:
     """Take an ended run out; one that it shadowed and that is still live has the id again."""
     if live.get(number) is run:
         if shadowed is not None and not shadowed.ended:

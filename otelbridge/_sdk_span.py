@@ -75,7 +75,7 @@ _EVENTS: dict[type, Any] = {}
 def _event_type(kind: type) -> Any:
     """Return the class of the events of a type of span, where the short way in works."""
     function = getattr(kind, "add_event", None)
-    made = getattr(function, "__globals__", {}).get("Event")
+    made: Any = getattr(function, "__globals__", {}).get("Event")
     if getattr(function, "__module__", None) != _MODULE or not hasattr(kind, "_add_event"):
         return None
     try:
@@ -84,4 +84,3 @@ def _event_type(kind: type) -> Any:
     except Exception:
         return None
     return made if works else None
-

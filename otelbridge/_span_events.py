@@ -29,7 +29,7 @@ from otelbridge._sdk_span import look_inside
 from otelbridge._tracing import Tracing, guard
 
 if TYPE_CHECKING:
-    from otelbridge.run import Run
+    from otelbridge._run_span import RecordedRun
 
 logger = logging.getLogger("otelbridge")
 
@@ -70,7 +70,7 @@ class SpanEvents:
         "_waiting",
     )
 
-    def __init__(self, run: Run, span: Span, limit: int | None) -> None:
+    def __init__(self, run: RecordedRun, span: Span, limit: int | None) -> None:
         self._run = run
         # One place of the run's own span is kept for its exception.
         self._capacity = _UNLIMITED if limit is None else limit - 1

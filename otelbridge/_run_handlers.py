@@ -1,0 +1,134 @@
+"""A run's handlers: who is told what, and who waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from otelbridge._backlog import Backlog, running_loop
+from otelbridge._process import process
+from otelbridge._run_span import RecordedRun
+from otelbridge.delivery import adeliver, adeliver_last, deliver
+from otelbridge.handlers import Hook, hooks_of
+
+if TYPE_CHECKING:
+    from otelbridge.run import Run
+
+
+class ToldRun(RecordedRun):
+    """A run that handlers are told of."""
+
+    __slots__ = ()
+
+    def event(self, name: str, data: Any) -> None:
+        """Dispatch a custom event of this run; it never blocks an event loop.
+
+        After the run's end handlers still get it, and it becomes a zero-length child span.
+        """
+        if self.recorded:
+            self.record(name, data)
+        hooks = self._event_hooks
+        if hooks is None:
+            hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
+        if hooks:
+            words = self._event_words or self._event_keywords()
+            deliver(hooks, "custom_event", self._host, (name, data), words)
+
+    async def aevent(self, name: str, data: Any) -> None:
+        """As ``event``; async handlers are awaited."""
+        if self.recorded:
+            self.record(name, data)
+        hooks = self._event_hooks
+        if hooks is None:
+            hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
+        if hooks:
+            words = self._event_words or self._event_keywords()
+            await adeliver(hooks, "custom_event", self._host, (name, data), words)
+
+    def _event_keywords(self) -> dict[str, Any]:
+        # An event is dispatched with the config of what runs below, so it has the tags of that.
+        words = self._event_words = {
+            "run_id": self._said_id(),
+            "tags": self.inheritable_tags,
+            "metadata": self.inheritable_metadata,
+        }
+        return words
+
+    def _tell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        name = f"{self._kind}_{hook}"
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
+            deliver(hooks, name, self._host, args, self._said(hook, extra))
+
+    async def _atell(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        name = f"{self._kind}_{hook}"
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
+            await adeliver(hooks, name, self._host, args, self._said(hook, extra))
+
+    async def _tell_last(self, hook: str, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+        name = f"{self._kind}_{hook}"
+        if f"on_{name}" in self._names:
+            hooks = hooks_of(self.handlers, name)
+            await adeliver_last(hooks, name, self._host, args, self._said(hook, extra))
+        backlog = self.backlog
+        if backlog is not None and not backlog.idle:
+            await backlog.settle()
+
+    def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "run_id": self._said_id(),
+            "parent_run_id": self.parent_run_id,
+            "tags": self.tags,
+        }
+        if hook == "start":
+            said["metadata"] = self.metadata
+            said["name"] = self.name
+        said.update(extra)
+        return said
+
+    def about(self) -> dict[str, Any]:
+        """Return what the hooks for a chunk get by name."""
+        return self._said("chunk", {})
+
+    def chunk_hooks(self) -> tuple[Hook, ...]:
+        """Return the hooks for the chunks of a stream."""
+        return hooks_of(self.handlers, "stream_chunk") if self.handlers else ()
+
+    def wants_output(self) -> bool:
+        """Return whether anybody is told what a stream's chunks add up to."""
+        if self._wants_output is None:
+            ends = self.handlers and hooks_of(self.handlers, f"{self._kind}_end")
+            self._wants_output = bool(ends) or self._tracing.recording.capture_content
+        return self._wants_output
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """The queue for coroutines of async handlers, of the nearest async run."""
+        host = self._host
+        if host is None or host.ended or host._process is not process.token:
+            return None
+        return host._backlog
+
+    def _settle_host(self, here: Run | None, is_async: bool) -> None:
+        host = None if here is None else here._host
+        loop = running_loop()
+        if host is not None and not host.ended:
+            same = cast("Backlog", host._backlog).belongs_to(loop)
+            if same or (loop is None and not is_async):
+                self._host = host
+                return
+        if is_async and loop is not None:
+            self._host = cast("Run", self)
+            self._backlog = Backlog(loop)
+
+    def behind(self) -> bool:
+        """Return whether async handlers have work that nobody has awaited yet."""
+        backlog = self.backlog
+        return backlog is not None and backlog.busy
+
+    async def settle(self) -> None:
+        """Wait for what sync dispatches have left to async handlers."""
+        backlog = self.backlog
+        if backlog is not None:
+            await backlog.wait()

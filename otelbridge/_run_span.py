@@ -1,0 +1,232 @@
+"""A run's span: opened when the run begins, ended exactly once, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import Context as OwnedContext
+from time import time_ns
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    Status,
+    StatusCode,
+    set_span_in_context,
+)
+
+from otelbridge import _run_ids, _tracing, semconv
+from otelbridge._process import process
+from otelbridge._run_config import ConfiguredRun
+from otelbridge._span_events import SpanEvents, late_event
+from otelbridge._tracing import Tracing, guard
+from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
+
+if TYPE_CHECKING:
+    from otelbridge.run import Run
+
+_NO_CONTEXT = OwnedContext()
+_PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
+
+
+class RecordedRun(ConfiguredRun):
+    """A run that has a span."""
+
+    __slots__ = ()
+
+    def _open(self, otel: Context, here: Run | None) -> None:
+        if self.parent_run_id is None:
+            tracing = self._tracing = _tracing.current()
+            base = otel
+        else:
+            parent_span, tracing = self._parent(here)
+            self._tracing = tracing
+            base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
+        tracer = tracing.tracer()
+        try:
+            if tracing.absent:
+                span = tracer.start_span(self.name, base)
+            else:
+                span = tracer.start_span(
+                    self._span_name(), base, attributes=self._start_attributes()
+                )
+        except Exception:
+            guard("start a span")
+            span = NonRecordingSpan(_span_of(base).get_span_context())
+        self.span = span
+        self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
+        self.recorded = not tracing.absent and span.is_recording()
+        if self.recorded:
+            self._events = SpanEvents(self, span, tracing.limits.events)
+
+    def _span_name(self) -> str:
+        name = self.name
+        if type(name) is str and 0 < len(name) <= _PLAIN_NAME and name.isascii():
+            return name
+        return self._tracing.gate.name(name)
+
+    def _start_attributes(self) -> dict[str, Any]:
+        own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+        allowed = self._tracing.recording.configurable_keys
+        if not (self.tags or self.metadata or allowed):
+            return own
+        configurable: Mapping[str, Any] = {}
+        if allowed:
+            held = self.shared_config().get("configurable") or {}
+            configurable = {key: held[key] for key in allowed if key in held}
+        return cast(
+            "dict[str, Any]",
+            self._tracing.gate.start(own, self.tags, self.metadata, configurable),
+        )
+
+    def _parent(self, here: Run | None) -> tuple[Span | None, Tracing]:
+        """Return the parent span where it is not the current one, and the tracing to use."""
+        parent = cast("UUID", self.parent_run_id)
+        if here is not None and here.is_named(parent):
+            return None, here._tracing
+        number = parent.int
+        live = _run_ids.live.get(number)
+        if live is not None:
+            return live.span, live._tracing
+        ended = _run_ids.ended_run(number)
+        if ended is not None:
+            return NonRecordingSpan(ended.span_context), ended.tracing
+        return None, _tracing.current()
+
+    @property
+    def event_limit(self) -> int | None:
+        """How many events a span takes; None for any number."""
+        return self._tracing.limits.events
+
+    def start_page(self, number: int, at_ns: int) -> Span:
+        """Start the child span that takes events for which the run's own span has no room."""
+        return self._tracing.tracer().start_span(
+            self._tracing.gate.name(semconv.PAGE_NAME.format(run=self.name)),
+            set_span_in_context(self.span, Context()),
+            attributes={semconv.RUN_ID: self._text, semconv.PAGE: number},
+            start_time=at_ns,
+        )
+
+    def _close(self, error: BaseException | None, output: Any) -> None:
+        """End the span, once; ``output`` is recorded where content is."""
+        if self.ended:
+            return
+        self.ended = True
+        span, events = self.span, self._events
+        if self._is_entered:
+            number = self._said_id().int
+            _run_ids.leave(self, number, self._shadowed)
+            self._shadowed = None
+            context = span.get_span_context()
+            if context.is_valid:
+                _run_ids.remember(number, context, self._tracing, self.name)
+        # The context holds the run: letting go of it here spares the garbage collector the cycle.
+        self.context = _NO_CONTEXT
+        self._events = None
+        if self._process is not process.token:
+            return  # inherited over a fork: the span is the parent's to export
+        if events is None:
+            return self._end_span(0)
+        record = None
+        try:
+            if error is not None:
+                record = self._say_failure(error)
+            elif output is not None and self._tracing.recording.capture_content:
+                self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
+            # Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
+            if getattr(getattr(span, "_attributes", None), "dropped", 0):
+                self._keep_id()
+        except Exception:
+            guard("complete a span")
+        not_before = 0
+        try:
+            not_before = events.finish(record)
+        except Exception:
+            guard("write the last events of a span")
+        self._end_span(not_before)
+        events.flush_late()
+
+    def _end_span(self, not_before: int) -> None:
+        try:
+            # The clock may have stepped back since the last event.
+            if not_before and not_before > time_ns():
+                self.span.end(not_before)
+            else:
+                self.span.end()
+        except Exception:
+            guard("end a span")
+
+    def _say_failure(self, error: BaseException) -> Mapping[str, Any] | None:
+        """Set outcome or status; return the exception record where it is an error."""
+        if (outcome := outcome_of(error)) is not None:
+            self._set(semconv.RUN_OUTCOME, outcome)
+            return None
+        record = self._tracing.gate.exception(error)
+        kind = str(record.get(semconv.EXCEPTION_TYPE) or type(error).__name__)
+        self._set(semconv.ERROR_TYPE, kind)
+        message = str(record.get(semconv.EXCEPTION_MESSAGE) or kind)
+        self.span.set_status(Status(StatusCode.ERROR, message))
+        return record
+
+    def _set(self, key: str, value: str) -> None:
+        if self._tracing.limits.span_attributes != 0 and self.span.is_recording():
+            self.span.set_attribute(key, value)
+
+    def _keep_id(self) -> None:
+        """Put the run id back where the application's own attributes have pushed it out."""
+        if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
+            self._set(semconv.RUN_ID, self._text)
+
+    def capture_input(self, inputs: Any) -> None:
+        """Record the input."""
+        try:
+            self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
+        except Exception:
+            guard("record an input")
+
+    def record(self, name: str, data: Any) -> None:
+        """Give an event to the run's span alone, whatever state the run is in."""
+        try:
+            name, attributes, size = self._tracing.gate.event(name, data)
+            events = self._events
+            if events is not None and self._process is process.token and self.span.is_recording():
+                events.add(name, attributes, size)
+            elif self.recorded:
+                self.record_late(name, attributes, time_ns())
+        except Exception:
+            guard("record a custom event")
+
+    def record_late(self, name: str, attributes: Mapping[str, Any], at_ns: int) -> None:
+        """Record an event that no longer fits into the span, as a span of its own."""
+        late_event(
+            self._tracing,
+            self.span.get_span_context(),
+            name,
+            attributes,
+            (self.name, self._text),
+            at_ns,
+        )
+
+
+def outcome_of(error: BaseException) -> str | None:
+    """Return how a run ended that was stopped by ``error`` without failing; None for a failure.
+
+    LangGraph's interrupts are known by name, so that nothing is imported.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return semconv.OUTCOME_CANCELLED
+    if isinstance(error, GeneratorExit):
+        return semconv.OUTCOME_CLOSED
+    for kind in type(error).__mro__:
+        if kind.__name__ == "GraphBubbleUp" and kind.__module__ == "langgraph.errors":
+            return semconv.OUTCOME_INTERRUPTED
+    return None
+
+
+def _span_of(context: Context) -> Span:
+    span = context.get(SPAN_KEY)
+    return span if isinstance(span, Span) else INVALID_SPAN

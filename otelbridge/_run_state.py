@@ -1,0 +1,109 @@
+"""What a run holds. The layers above it say what is done with it, one idea each.
+
+``RunState`` -> ``ConfiguredRun`` (the caller's config) -> ``RecordedRun`` (the span) -> ``ToldRun``
+(the handlers) -> ``Run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import Context as OwnedContext
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from opentelemetry.trace import Span
+
+from otelbridge import _run_ids
+from otelbridge._backlog import Backlog
+from otelbridge._span_events import SpanEvents
+from otelbridge._tracing import Tracing
+from otelbridge.config import RunnableConfig
+from otelbridge.handlers import Hook
+
+if TYPE_CHECKING:
+    from otelbridge.run import Run
+
+
+class RunState:
+    """The attributes of a run, and its identity.
+
+    Slots, because a run is made for every call.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_ambient",
+        "_backlog",
+        "_config",
+        "_event_hooks",
+        "_event_words",
+        "_events",
+        "_host",
+        "_is_entered",
+        "_kind",
+        "_names",
+        "_process",
+        "_shadowed",
+        "_shared",
+        "_text",
+        "_tracing",
+        "_uuid",
+        "_wants_output",
+        "block",
+        "context",
+        "ended",
+        "handlers",
+        "inheritable_handlers",
+        "inheritable_metadata",
+        "inheritable_tags",
+        "metadata",
+        "name",
+        "parent_run_id",
+        "recorded",
+        "run_type",
+        "span",
+        "tags",
+    )
+
+    context: OwnedContext
+    span: Span
+    parent_run_id: UUID | None
+    block: object  # the with block that made this run current, if one did
+    recorded: bool
+    ended: bool
+    _text: str
+    _uuid: UUID | None
+    _is_entered: bool
+    _names: frozenset[str]
+    _shadowed: Run | None
+    _config: Mapping[str, Any] | None
+    _shared: RunnableConfig | None
+    _tracing: Tracing
+    _events: SpanEvents | None
+    _event_hooks: tuple[Hook, ...] | None
+    _event_words: dict[str, Any] | None
+    _backlog: Backlog | None
+    _wants_output: bool | None
+    _host: Run | None
+    _ambient: Run | None
+    _kind: str
+    _process: object
+    name: str
+    run_type: str
+    handlers: list[Any]
+    inheritable_handlers: list[Any]
+    tags: list[str]
+    inheritable_tags: list[str]
+    metadata: dict[str, Any]
+    inheritable_metadata: dict[str, Any]
+
+    def is_named(self, run_id: UUID) -> bool:
+        """Return whether ``run_id`` is this run's; cheap where it is the same object."""
+        return run_id is self._uuid or run_id == self._said_id()
+
+    def _said_id(self) -> UUID:
+        """Return the id for a handler, which is told of a run and begins none below it."""
+        made = self._uuid
+        if made is None:
+            made = self._uuid = _run_ids.uuid_of(_run_ids.number_of(self._text))
+        return made
