@@ -40,11 +40,10 @@ _RESERVED: Final = 4  # places of a span for the outcome, the error type, the no
 _FAST_KEYS: Final = 16
 _FAST_KEY_CHARS: Final = 64
 _MOST_KEYS: Final = 1_000  # that are remembered
+_PLAIN_BYTES: Final = 2 * ENTRY_BYTES  # counted for a key and a number: counting costs time too
 _FAST_BYTES: Final = _FAST_KEYS * (PLAIN_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
 
-_DATA_PREFIX: Final = semconv.DATA_PREFIX
-_METADATA_PREFIX: Final = semconv.RUN_METADATA
-_METADATA: Final = _METADATA_PREFIX.rstrip(".")
+_METADATA: Final = semconv.RUN_METADATA.rstrip(".")
 _CONFIGURABLE: Final = "otelbridge.run.configurable"
 # Which attribute is taken from which key: the first that is there.
 _IDENTITIES: Final = (
@@ -125,7 +124,7 @@ class Gate:
         if self._fast and type(name) is str and name.isascii() and 0 < len(name) <= PLAIN_CHARS:
             found: dict[str, AttributeValue] = {}
             if type(data) is dict:
-                size = _flat(_DATA_PREFIX, data, found)
+                size = _flat(_data_keys, data, found)
                 if size:
                     return name, found, len(name) + size
             elif is_plain(data):
@@ -156,11 +155,10 @@ class Gate:
         """
         found = dict(attrs)
         try:
-            if self._fast_start:
-                added = _flat_start(tags, metadata, configurable)
-                if added is not None:
-                    found.update(added)
+            if self._fast_start and len(tags) <= _FAST_KEYS:
+                if _flat_start(found, tags, metadata, configurable):
                     return found
+                found = dict(attrs)
             self._start(found, tags, metadata, configurable)
         except Exception:
             found[semconv.TRUNCATED] = ("+1 dropped",)
@@ -264,27 +262,38 @@ def _first_of(source: Any, names: Sequence[str]) -> tuple[str | None, Any]:
     return None, None
 
 
-# Keys that may stand as they are. Events of one kind have the same keys again and again.
-_good_keys: set[str] = set()
+class _Keys(dict[str, str]):
+    """Keys that need no cleaning, with their prefix: events of one kind have the same ones again.
+
+    A key that needs some is the empty string.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, key: str) -> str:
+        if not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
+            return ""
+        if len(self) >= _MOST_KEYS:
+            self.clear()
+        self[key] = full = self._prefix + key
+        return full
 
 
-def _is_good_key(key: str) -> bool:
-    if not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
-        return False
-    if len(_good_keys) >= _MOST_KEYS:
-        _good_keys.clear()
-    _good_keys.add(key)
-    return True
+_data_keys: Final = _Keys(semconv.DATA_PREFIX)
+_metadata_keys: Final = _Keys(semconv.RUN_METADATA)
 
 
-def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
+def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
     """Fill ``found`` from a small flat dict of exact builtins; return its size, 0 for all else."""
     if len(data) > _FAST_KEYS:
         return 0
     size = 0
     try:
         for key, value in data.items():
-            if type(key) is not str or (key not in _good_keys and not _is_good_key(key)):
+            full = keys[key] if type(key) is str else ""
+            if not full:
                 return 0
             kind = type(value)
             if kind is str:
@@ -299,35 +308,32 @@ def _flat(prefix: str, data: dict[Any, Any], found: dict[str, AttributeValue]) -
                     return 0
             elif kind is not bool:
                 return 0
-            found[prefix + key] = value
-            size += len(key) + ENTRY_BYTES
+            found[full] = value
+            size += _PLAIN_BYTES
     except RuntimeError:  # another thread is changing it
         return 0
     return size
 
 
-def _flat_start(tags: Any, metadata: Any, configurable: Any) -> dict[str, AttributeValue] | None:
-    """Return the start attributes of small flat metadata and tags; None for all else."""
-    found: dict[str, AttributeValue] = {}
-    kind = type(tags)
-    if (kind is not list and kind is not tuple) or len(tags) > _FAST_KEYS:
-        return None
-    if not _is_flat(metadata) or not _is_flat(configurable):
-        return None
+def _flat_start(
+    found: dict[str, AttributeValue], tags: Any, metadata: Any, configurable: Any
+) -> bool:
+    """Add small flat metadata and plain tags to ``found``; False, and half done, for all else."""
+    if type(tags) is not list and type(tags) is not tuple:
+        return False
     if tags:
-        if not all(type(tag) is str and is_plain(tag) for tag in tags):
-            return None
+        for tag in tags:
+            if type(tag) is not str or not is_plain(tag):
+                return False
         found[semconv.RUN_TAGS] = tuple(tags)
-    if metadata and not _flat(_METADATA_PREFIX, metadata, found):
-        return None
     for source in (metadata, configurable):
-        if source and not _IDENTITY_KEYS.isdisjoint(source):
-            return found if _flat_identities(metadata, configurable, found) else None
-    return found
-
-
-def _is_flat(value: Any) -> bool:
-    return value is None or type(value) is dict
+        if source is not None and type(source) is not dict:
+            return False
+    if metadata and not _flat(_metadata_keys, metadata, found):
+        return False
+    if (metadata and not _IDENTITY_KEYS.isdisjoint(metadata)) or configurable:
+        return _flat_identities(metadata, configurable, found)
+    return True
 
 
 def _flat_identities(metadata: Any, configurable: Any, found: dict[str, AttributeValue]) -> bool:

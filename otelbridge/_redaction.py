@@ -30,7 +30,7 @@ class Redactor:
     def __init__(
         self, redact: Callable[[str, Any], Any] | None = None, denied_keys: Collection[str] = ()
     ) -> None:
-        if redact is not None and (not callable(redact) or inspect.iscoroutinefunction(redact)):
+        if redact is not None and (not callable(redact) or _is_async(redact)):
             raise ConfigurationError(
                 f"redact={redact!r} cannot be used: pass a sync function of (key, value)"
             )
@@ -79,6 +79,11 @@ class Redactor:
             return
 
 
+def _is_async(function: Any) -> bool:
+    call = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
 def _accepted(answer: Any, value: Scalar) -> Scalar:
     if answer is None:
         return None if value is None else REDACTED
@@ -91,4 +96,6 @@ def _accepted(answer: Any, value: Scalar) -> Scalar:
         return int.__int__(answer)
     if issubclass(kind, float):
         return float.__float__(answer)
+    if inspect.iscoroutine(answer):
+        answer.close()  # nobody will await it, and Python would warn of each
     raise TypeError(f"redact returned a {kind.__name__}, not a string, number, boolean or None")

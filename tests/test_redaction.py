@@ -93,11 +93,13 @@ def test_redactor_that_answers_none_hides_the_value() -> None:
     }
 
 
-@pytest.mark.parametrize("answer", [["list"], {"a": 1}, b"bytes", object()])
+@pytest.mark.parametrize("answer", [["list"], {"a": 1}, b"bytes", object(), "coroutine"])
 def test_redactor_that_answers_oddly_withholds_the_value(
     answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An answer that is no leaf is a failure of the redactor."""
+    if answer == "coroutine":
+        answer = odd_values.coroutine_function()
     gate = Gate(redact=lambda key, value: answer)
     assert gate.event("e", {"a": 1})[1] == {"data.a": "[redaction failed]"}
     assert "not a string, number, boolean or None" in caplog.text
@@ -219,10 +221,18 @@ async def async_redactor(key: str, value: Any) -> Any:
     """A redactor that cannot be used."""
 
 
+class AsyncRedactor:
+    """Another."""
+
+    async def __call__(self, key: str, value: Any) -> Any:
+        """Redact too late."""
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"redact": 5},
+        {"redact": AsyncRedactor()},
         {"redact": async_redactor},
         {"denied_keys": "password"},
         {"denied_keys": [5]},
