@@ -358,6 +358,7 @@ def test_event_strings_are_cut_at_a_character() -> None:
     assert found["data.c"] == "x" * 8189 + "…"
     assert len(found["data.d"]) <= 8192
     assert found[NOTE] == ("data.a", "data.c", "data.d")
+    assert attributes("é" * 5000) == {"data": "é" * 4094 + "…", NOTE: ("data",)}
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3, 4, 5, 10])
