@@ -234,7 +234,7 @@ def _tuple(value: Any) -> Shape:
 
 def _in_order(value: Any) -> Iterable[Any]:
     iterate: Callable[[Any], Iterator[Any]] = (
-        set.__iter__ if isinstance(value, set) else frozenset.__iter__
+        set.__iter__ if issubclass(type(value), set) else frozenset.__iter__
     )
     members = list(islice(iterate(value), _SORTED_SETS + 1))
     if len(members) > _SORTED_SETS:
