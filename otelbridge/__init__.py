@@ -1,4 +1,4 @@
-"""otelbridge: every runnable invocation is an OpenTelemetry span, every custom event a span event."""
+"""Every runnable invocation is an OpenTelemetry span, every custom event a span event."""
 
 from __future__ import annotations
 

@@ -114,7 +114,8 @@ def _manager(config: RunnableConfig, callbacks: Any, here: Run | None) -> Callba
     is_whole = tags is not None and metadata is not None and is_manager(callbacks)
     if not is_whole or not _ROOT_KEYS.issuperset(config):
         full = ensure_config(config)
-        tags, metadata, callbacks = full["tags"], full["metadata"], full["callbacks"]
+        tags, metadata = full.get("tags"), full.get("metadata")
+        callbacks = full.get("callbacks")
     manager = CallbackManager.of(callbacks)
     if manager.parent_run_id is None and here is not None:
         # Handlers that are passed on add to what is inherited; they never cut it off.

@@ -18,8 +18,8 @@ from otelbridge._process import renew_in_child
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-    from otelbridge._tracing import Tracing
     from otelbridge._run_state import RunState
+    from otelbridge._tracing import Tracing
     from otelbridge.run import Run
 
 REMEMBERED = 10_000
@@ -55,15 +55,10 @@ def new_text() -> str:
     return f"{prefix}{_next() & 0xFFFFFFFFFFFF:012x}"
 
 
-def number_of(text: str) -> int:
-    """Return the number of the UUID with this text."""
-    return int(text.replace("-", ""), 16)
-
-
-def uuid_of(number: int) -> UUID:
-    """Return the UUID with this number; a third of the cost of ``UUID(int=number)``."""
+def uuid_of(text: str) -> UUID:
+    """Return the UUID with this text; a third of the cost of ``UUID(text)``."""
     made: UUID = _new(UUID)
-    _set(made, "int", number)
+    _set(made, "int", int(text.replace("-", ""), 16))
     _set(made, "is_safe", _UNKNOWN)
     return made
 

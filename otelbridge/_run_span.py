@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import Context as OwnedContext
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +24,7 @@ from otelbridge._process import process
 from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
+from otelbridge.config import SHOWN_CONFIGURABLE
 from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
 
 if TYPE_CHECKING:
@@ -47,13 +48,16 @@ class RecordedRun(ConfiguredRun):
             self._tracing = tracing
             base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
         tracer = tracing.tracer()
+        attributes = None
+        name = self.name
         try:
-            if tracing.absent:
-                span = tracer.start_span(self.name, base)
-            else:
-                span = tracer.start_span(
-                    self._span_name(), base, attributes=self._start_attributes()
-                )
+            if not tracing.absent:
+                attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                if self.tags or self.metadata or tracing.recording.configurable_keys:
+                    attributes = self._more_attributes(attributes)
+                if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
+                    name = tracing.gate.name(name)
+            span = tracer.start_span(name or "unnamed", base, attributes=attributes)
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
@@ -63,25 +67,29 @@ class RecordedRun(ConfiguredRun):
         if self.recorded:
             self._events = SpanEvents(self, span, tracing.limits.events)
 
-    def _span_name(self) -> str:
-        name = self.name
-        if type(name) is str and 0 < len(name) <= _PLAIN_NAME and name.isascii():
-            return name
-        return self._tracing.gate.name(name)
-
-    def _start_attributes(self) -> dict[str, Any]:
-        own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+    def _more_attributes(self, own: dict[str, str]) -> dict[str, Any]:
         allowed = self._tracing.recording.configurable_keys
-        if not (self.tags or self.metadata or allowed):
-            return own
         configurable: Mapping[str, Any] = {}
         if allowed:
             held = self.shared_config().get("configurable") or {}
             configurable = {key: held[key] for key in allowed if key in held}
+        metadata = self.metadata
+        if not SHOWN_CONFIGURABLE.isdisjoint(metadata):
+            metadata = self._without_configurable(metadata, allowed)
         return cast(
-            "dict[str, Any]",
-            self._tracing.gate.start(own, self.tags, self.metadata, configurable),
+            "dict[str, Any]", self._tracing.gate.start(own, self.tags, metadata, configurable)
         )
+
+    def _without_configurable(
+        self, metadata: dict[str, Any], allowed: Collection[str]
+    ) -> dict[str, Any]:
+        """Leave out what the metadata has from the configurable, which stays in the process."""
+        held = self.shared_config().get("configurable") or {}
+        return {
+            key: value
+            for key, value in metadata.items()
+            if key not in SHOWN_CONFIGURABLE or key in allowed or held.get(key) != value
+        }
 
     def _parent(self, here: Run | None) -> tuple[Span | None, Tracing]:
         """Return the parent span where it is not the current one, and the tracing to use."""
@@ -148,7 +156,8 @@ class RecordedRun(ConfiguredRun):
         except Exception:
             guard("write the last events of a span")
         self._end_span(not_before)
-        events.flush_late()
+        if events.waiting:
+            events.flush_late()
 
     def _end_span(self, not_before: int) -> None:
         try:

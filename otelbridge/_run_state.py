@@ -105,5 +105,5 @@ class RunState:
         """Return the id for a handler, which is told of a run and begins none below it."""
         made = self._uuid
         if made is None:
-            made = self._uuid = _run_ids.uuid_of(_run_ids.number_of(self._text))
+            made = self._uuid = _run_ids.uuid_of(self._text)
         return made

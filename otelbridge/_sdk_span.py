@@ -10,7 +10,7 @@ go by ``add_event`` and no lock is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.trace import Span
 
@@ -28,27 +28,16 @@ class _Held(list[None]):
     """Counts the events of a span that does not show how many it holds."""
 
 
-class SpanInside(NamedTuple):
-    """What is known of a span.
-
-    Attributes:
-        held: the events that it holds, to be counted.
-        span_lock: taken by whoever adds an event, to be asked whether it is free.
-        list_lock: likewise.
-        event: makes an event for ``append`` of a name, clean attributes and a time in ns since
-            the epoch; None where events go by ``add_event``.
-        append: adds such an event.
-    """
-
-    held: Any
-    span_lock: Any
-    list_lock: Any
-    event: Callable[[str, Mapping[str, Any], int], Any] | None
-    append: Callable[[Any], None]
+Event = Callable[[str, Mapping[str, Any], int], Any]
+# A plain tuple, since one is made for every run: the events that the span holds, to be counted;
+# the lock of the span and the lock of its list of events, which adding an event takes, to be asked
+# whether they are free; what makes an event of a name, clean attributes and a time in ns since the
+# epoch (None where events go by ``add_event``); and what adds it.
+SpanInside = tuple[Any, Any, Any, Event | None, Callable[[Any], None]]
 
 
 def look_inside(span: Span) -> SpanInside:
-    """Return what can be known of ``span``."""
+    """Return what can be known of ``span``: see ``SpanInside``."""
     kind = type(span)
     event = _EVENTS.get(kind, _UNSEEN)
     if event is _UNSEEN:
@@ -59,8 +48,8 @@ def look_inside(span: Span) -> SpanInside:
         append = None if event is None else span._add_event  # type: ignore[attr-defined]
     except AttributeError:
         held = _Held()
-        return SpanInside(held, _FREE, _FREE, None, held.append)
-    return SpanInside(held, span_lock, list_lock, event, append or _nothing)
+        return held, _FREE, _FREE, None, held.append
+    return held, span_lock, list_lock, event, append or _nothing
 
 
 def _nothing(_: Any) -> None:

@@ -36,7 +36,7 @@ class Recording:
     Attributes:
         bounds: sizes past which a value is cut.
         capture_content: record inputs and outputs of runs.
-        redact: called as ``redact(key, value)`` for every value that leaves; its result is recorded.
+        redact: called as ``redact(key, value)`` for every value that leaves; gives what leaves.
         denied_keys: key names whose values are never recorded, whatever their case.
         configurable_keys: keys of a config's ``configurable`` that may be recorded.
     """

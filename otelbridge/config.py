@@ -90,7 +90,7 @@ DEFAULT_RECURSION_LIMIT = 25
 _KNOWN = frozenset(CONFIG_KEYS)
 _COPIED = frozenset(COPIABLE_KEYS)
 # langchain-core shows these two in the metadata, because people filter runs by them.
-_SHOWN_CONFIGURABLE = ("model", "checkpoint_ns")
+SHOWN_CONFIGURABLE = frozenset({"model", "checkpoint_ns"})
 
 
 def ensure_config(config: RunnableConfig | None = None) -> RunnableConfig:
@@ -102,7 +102,9 @@ def ensure_config(config: RunnableConfig | None = None) -> RunnableConfig:
     return fill_config(config, None if run is None else run.shared_config())
 
 
-def fill_config(config: Mapping[str, Any] | None, inherited: RunnableConfig | None) -> RunnableConfig:
+def fill_config(
+    config: Mapping[str, Any] | None, inherited: RunnableConfig | None
+) -> RunnableConfig:
     """Return the defaults, updated by ``inherited``, updated by ``config``."""
     full: dict[str, Any] = {
         "tags": [],
@@ -125,7 +127,7 @@ def fill_config(config: Mapping[str, Any] | None, inherited: RunnableConfig | No
         # An unknown key of the config wins over its own configurable, wherever it stood.
         strays = {k: v for k, v in config.items() if k not in _KNOWN and v is not None}
         full["configurable"].update(strays)
-    for key in _SHOWN_CONFIGURABLE:
+    for key in sorted(SHOWN_CONFIGURABLE.intersection(full["configurable"])):
         value = full["configurable"].get(key)
         if isinstance(value, str) and key not in full["metadata"]:
             full["metadata"][key] = value

@@ -119,9 +119,7 @@ def _unchanged(error: BaseException) -> BaseException:
     return error
 
 
-def _hand_over(
-    handler: Any, name: str, backlog: Backlog | None, awaitable: Awaitable[Any]
-) -> None:
+def _hand_over(handler: Any, name: str, backlog: Backlog | None, awaitable: Awaitable[Any]) -> None:
     loop = running_loop()
     if backlog is None and loop is not None:
         backlog = backlog_of_loop(loop)

@@ -22,4 +22,4 @@ class NoActiveRunError(OtelbridgeError, RuntimeError):
 
 
 class ConfigurationError(OtelbridgeError, ValueError):
-    """A setting (an argument or an environment variable) cannot be used; the message says the cure."""
+    """A setting, an argument or a variable, cannot be used; the message says the cure."""

@@ -70,9 +70,7 @@ async def adispatch_custom_event(
         await adeliver(hooks, "custom_event", run, (name, data), _keywords(manager))
 
 
-def _manager_of(
-    name: str, config: RunnableConfig | None, required: bool
-) -> CallbackManager | None:
+def _manager_of(name: str, config: RunnableConfig | None, required: bool) -> CallbackManager | None:
     """Return the manager of the run that ``config`` means: its own, else the current one."""
     full = ensure_config(config)
     manager = CallbackManager.of(full["callbacks"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -62,8 +62,10 @@ _IGNORE = {
 
 def ignore_flag(hook: str) -> str:
     """Return the name of the ``ignore_*`` flag that switches ``hook`` off."""
-    return _IGNORE.get(hook) or _IGNORE[hook.rsplit("_", 1)[0]] if hook != "llm_new_token" else (
-        "ignore_llm"
+    return (
+        _IGNORE.get(hook) or _IGNORE[hook.rsplit("_", 1)[0]]
+        if hook != "llm_new_token"
+        else ("ignore_llm")
     )
 
 
@@ -245,7 +247,7 @@ def _hooks_on(source: Any) -> dict[str, Callable[..., Any]]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _spellings(hook: str) -> tuple[str, str]:
     camel = "".join(part.capitalize() for part in hook.split("_"))
     return f"handle_{hook}", f"handle{camel.replace('Llm', 'LLM')}"
@@ -388,9 +390,11 @@ class FunctionAdapter(Adapter):
         self._offer("custom_event", source)
 
 
-_MAPPING_KEYS = {
-    name: hook for hook in HOOKS for name in (*_spellings(hook), f"on_{hook}")
-} | {"handleLlmStart": "llm_start", "handleLlmEnd": "llm_end", "handleLlmError": "llm_error"}
+_MAPPING_KEYS = {name: hook for hook in HOOKS for name in (*_spellings(hook), f"on_{hook}")} | {
+    "handleLlmStart": "llm_start",
+    "handleLlmEnd": "llm_end",
+    "handleLlmError": "llm_error",
+}
 
 
 def _fit(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -496,7 +500,7 @@ def _is_overridden(kind: type, name: str) -> bool:
     if function is None:
         # A class with __getattr__ (a mock, a proxy) may have any hook.
         return hasattr(kind, "__getattr__")
-    # langchain-core's base classes define every hook as a no-op; calling those costs and says nothing.
+    # langchain-core's base classes define every hook as a no-op, which need not be called.
     module = getattr(function, "__module__", None)
     return module not in (__name__, "langchain_core.callbacks.base")
 

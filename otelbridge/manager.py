@@ -159,7 +159,9 @@ class CallbackManager:
         self, serialized: Any, query: str, run_id: UUID | None = None, **kwargs: Any
     ) -> Any:
         """Begin a retriever's run by hand; otherwise as ``on_chain_start``."""
-        return self._begin("retriever", serialized=serialized, inputs=query, run_id=run_id, **kwargs)
+        return self._begin(
+            "retriever", serialized=serialized, inputs=query, run_id=run_id, **kwargs
+        )
 
     def _begin(self, kind: str, **said: Any) -> Any:
         return runs.begin(self, kind, said)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from opentelemetry.context import Context
 
-from otelbridge.config import RunnableConfig
+from otelbridge.config import RunnableConfig, merge_configs
 from otelbridge.context import current_run, get_otel, set_otel
 from otelbridge.manager import AsyncCallbackManager, CallbackManager, Callbacks
 from otelbridge.run import Run, abegin, begin
@@ -88,7 +88,7 @@ class _Block(Generic[Given]):
             await run.afail(error)
 
 
-class start_run(_Block[Run]):  # noqa: N801 - used like a function
+class start_run(_Block[Run]):
     """A block of code as one run: ``with start_run("load") as run:``, or ``async with``.
 
     The run is current inside of the block: events dispatched there are its events, runnables
@@ -99,6 +99,8 @@ class start_run(_Block[Run]):  # noqa: N801 - used like a function
         run_type: of the run, such as ``"chain"`` or ``"tool"``.
         config: tags, metadata, callbacks and so on; by default the current run's.
         inputs: given to the handlers.
+        tags: added to those of the config.
+        metadata: likewise.
 
     Raises:
         ConfigurationError: the config holds something that cannot be used.
@@ -111,7 +113,12 @@ class start_run(_Block[Run]):  # noqa: N801 - used like a function
         run_type: str | None = None,
         config: RunnableConfig | None = None,
         inputs: Any = None,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        if tags or metadata:
+            added: RunnableConfig = {"tags": list(tags), "metadata": dict(metadata or {})}
+            config = merge_configs(config, added)
         super().__init__(name, config, inputs, run_type)
 
     def _given(self, run: Run) -> Run:
@@ -196,8 +203,9 @@ class _Group(_Block[Given]):
         super().__init__(group_name, config, dict(inputs or {}))
 
 
+class trace_group(_Group[GroupManager]):
+    """Several invocations under one run; see ``_Group``."""
 
-class trace_group(_Group[GroupManager]):  # noqa: N801 - used like a function
     __doc__ = _Group.__doc__
 
     def _given(self, run: Run) -> GroupManager:
@@ -206,7 +214,9 @@ class trace_group(_Group[GroupManager]):  # noqa: N801 - used like a function
         return manager
 
 
-class atrace_group(_Group[AsyncGroupManager]):  # noqa: N801 - used like a function
+class atrace_group(_Group[AsyncGroupManager]):
+    """Several invocations under one run, in async code; see ``_Group``."""
+
     __doc__ = _Group.__doc__
 
     def _given(self, run: Run) -> AsyncGroupManager:

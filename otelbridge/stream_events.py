@@ -375,7 +375,7 @@ def _rooted(config: RunnableConfig | None) -> tuple[RunnableConfig, UUID]:
     full = ensure_config(config)
     root = full.get("run_id")
     if root is None:
-        root = full["run_id"] = _run_ids.uuid_of(_run_ids.number_of(_run_ids.new_text()))
+        root = full["run_id"] = _run_ids.uuid_of(_run_ids.new_text())
     return full, root
 
 
@@ -386,7 +386,6 @@ def _listen(config: RunnableConfig, collector: _Collector) -> None:
     else:
         manager.add_handler(collector, inherit=True)
         config["callbacks"] = manager
-
 
 
 class _SyncCollector(_Collector):

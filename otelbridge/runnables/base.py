@@ -169,7 +169,7 @@ class Runnable(ABC, Generic[Input, Output]):
         on_end: Callable[..., None] | None = None,
         on_error: Callable[..., None] | None = None,
     ) -> Runnable[Input, Output]:
-        """Return this with functions that are told of each run: ``f(run)`` or ``f(run, config)``."""
+        """Return this with functions that are told of its runs: ``f(run)``, ``f(run, config)``."""
         listening = forms.listening(on_start=on_start, on_end=on_end, on_error=on_error)
         return cast(
             "Runnable[Input, Output]", forms.binding(bound=self, config_factories=[listening])
@@ -336,9 +336,7 @@ class Runnable(ABC, Generic[Input, Output]):
 
         async def ainvoke(index: int, value: Any, each: RunnableConfig) -> tuple[int, Any]:
             async with gate:
-                return index, await _acaught(
-                    return_exceptions, self.ainvoke, value, each, kwargs
-                )
+                return index, await _acaught(return_exceptions, self.ainvoke, value, each, kwargs)
 
         tasks = [
             asyncio.ensure_future(ainvoke(index, value, each))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from typing import Any, cast, overload
 
 from otelbridge.config import RunnableConfig
 from otelbridge.runnables import _in_run
@@ -25,6 +25,33 @@ class RunnableGenerator(Runnable[Input, Output]):
 
     _transform: Callable[..., Iterator[Any]]
     _atransform: Callable[..., AsyncIterator[Any]]
+
+    @overload
+    def __init__(
+        self,
+        transform: Callable[[AsyncIterator[Input]], AsyncIterator[Output]],
+        atransform: None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        transform: Callable[[Iterator[Input]], Iterator[Output]],
+        atransform: Callable[..., AsyncIterator[Output]] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableGenerator[Any, Any],
+        transform: Callable[..., Any],
+        atransform: Callable[..., AsyncIterator[Any]] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
 
     def __init__(
         self,

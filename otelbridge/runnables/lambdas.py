@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from operator import itemgetter
 from typing import Any, TypeVar, cast, overload
 
@@ -49,6 +49,58 @@ class RunnableLambda(Runnable[Input, Output]):
 
     func: Callable[..., Any]
     afunc: Callable[..., Any]
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], Coroutine[Any, Any, Output]]
+        | Callable[[Input, RunnableConfig], Coroutine[Any, Any, Output]],
+        afunc: None = None,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], AsyncIterator[Output]]
+        | Callable[[Input, RunnableConfig], AsyncIterator[Output]],
+        afunc: None = None,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], Iterator[Output]]
+        | Callable[[Input, RunnableConfig], Iterator[Output]],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], Runnable[Input, Output]]
+        | Callable[[Input, RunnableConfig], Runnable[Input, Output]],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        func: Callable[[Input], Output] | Callable[[Input, RunnableConfig], Output],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: RunnableLambda[Any, Any],
+        func: Callable[..., Any],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -275,19 +327,32 @@ def _yield_and_add_up(chunks: Iterator[Any]) -> Generator[Any, None, Any]:
 
 
 @overload
-def chain(func: Callable[[In], Awaitable[Out]]) -> Runnable[In, Out]: ...
+def chain(
+    func: Callable[[In], Coroutine[Any, Any, Out]]
+    | Callable[[In, RunnableConfig], Coroutine[Any, Any, Out]],
+) -> Runnable[In, Out]: ...
 
 
 @overload
-def chain(func: Callable[[In], AsyncIterator[Out]]) -> Runnable[In, Out]: ...
+def chain(
+    func: Callable[[In], AsyncIterator[Out]] | Callable[[In, RunnableConfig], AsyncIterator[Out]],
+) -> Runnable[In, Out]: ...
 
 
 @overload
-def chain(func: Callable[[In], Iterator[Out]]) -> Runnable[In, Out]: ...
+def chain(
+    func: Callable[[In], Iterator[Out]] | Callable[[In, RunnableConfig], Iterator[Out]],
+) -> Runnable[In, Out]: ...
 
 
 @overload
-def chain(func: Callable[..., Out]) -> Runnable[Any, Out]: ...
+def chain(
+    func: Callable[[In], Out] | Callable[[In, RunnableConfig], Out],
+) -> Runnable[In, Out]: ...
+
+
+@overload
+def chain(func: Callable[..., Any]) -> Runnable[Any, Any]: ...
 
 
 def chain(func: Callable[..., Any]) -> Runnable[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from textwrap import indent
 from typing import Any
@@ -17,12 +17,12 @@ from otelbridge.runnables._tee import atee, tee
 from otelbridge.runnables.base import (
     Input,
     Runnable,
-    RunnableLike,
     RunnableSerializable,
     coerce_to_runnable,
 )
 
 _DONE: Any = object()
+_Branch = Runnable[Input, Any] | Callable[[Input], Any] | Callable[..., Any] | Mapping[str, Any]
 
 
 class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
@@ -37,8 +37,8 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
 
     def __init__(
         self,
-        steps__: Mapping[str, RunnableLike[Any, Any]] | None = None,
-        **kwargs: RunnableLike[Any, Any],
+        steps__: Mapping[str, _Branch[Input]] | None = None,
+        **kwargs: _Branch[Input],
     ) -> None:
         self.steps__ = {
             key: coerce_to_runnable(step) for key, step in {**(steps__ or {}), **kwargs}.items()

@@ -146,9 +146,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
                     break
                 configs = [run_manager[index].child_config(tag) for index in line.going]
                 line.advance(
-                    step.batch(
-                        line.values(), configs, return_exceptions=return_exceptions, **extra
-                    )
+                    step.batch(line.values(), configs, return_exceptions=return_exceptions, **extra)
                 )
                 extra = {}
             return line.results
@@ -198,9 +196,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
         """Yield the last step's chunks as they come."""
         return self._transform_stream_with_config(input, self._transform, config, **kwargs)
 
-    def _transform(
-        self, inputs: Iterator[Any], run_manager: Run, **kwargs: Any
-    ) -> Iterator[Any]:
+    def _transform(self, inputs: Iterator[Any], run_manager: Run, **kwargs: Any) -> Iterator[Any]:
         chunks = inputs
         for step, tag in zip(self.steps, self._tags):
             chunks = step.transform(chunks, run_manager.child_config(tag), **kwargs)
