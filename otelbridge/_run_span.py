@@ -53,7 +53,7 @@ class RecordedRun(ConfiguredRun):
         try:
             if not tracing.absent:
                 attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
-                if self.tags or self.metadata or tracing.recording.configurable_keys:
+                if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
@@ -144,7 +144,9 @@ class RecordedRun(ConfiguredRun):
             if error is not None:
                 record = self._say_failure(error)
             elif output is not None and self._tracing.recording.capture_content:
-                self._set(semconv.RUN_OUTPUT, self._tracing.gate.content("output", output))
+                self._set(
+                    semconv.RUN_OUTPUT, self._tracing.gate.content(semconv.RUN_OUTPUT, output)
+                )
             # Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
             if getattr(getattr(span, "_attributes", None), "dropped", 0):
                 self._keep_id()
@@ -193,7 +195,7 @@ class RecordedRun(ConfiguredRun):
     def capture_input(self, inputs: Any) -> None:
         """Record the input."""
         try:
-            self._set(semconv.RUN_INPUT, self._tracing.gate.content("input", inputs))
+            self._set(semconv.RUN_INPUT, self._tracing.gate.content(semconv.RUN_INPUT, inputs))
         except Exception:
             guard("record an input")
 

@@ -67,6 +67,9 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
+_PLACES = 8  # id, type, and what the end of a run may add
+
+
 class Tracing:
     """A tracer provider and the rules of what is recorded.
 
@@ -75,7 +78,16 @@ class Tracing:
         recording: the rules; None means the environment's.
     """
 
-    __slots__ = ("_given", "_seen", "_tracer", "absent", "gate", "limits", "recording")
+    __slots__ = (
+        "_given",
+        "_seen",
+        "_tracer",
+        "absent",
+        "gate",
+        "limits",
+        "recording",
+        "starts_plain",
+    )
 
     def __init__(
         self, provider: trace.TracerProvider | None = None, recording: Recording | None = None
@@ -86,6 +98,7 @@ class Tracing:
         self._tracer: trace.Tracer = trace.NoOpTracer()
         self.limits = Limits()
         self.gate = Gate()
+        self.starts_plain = True  # a run's id and type fit as they are
         self.absent = True  # no SDK: nothing can be recorded, so nothing need be prepared
         self.tracer()
 
@@ -105,6 +118,12 @@ class Tracing:
             rules.bounds, self.limits, redact=rules.redact, denied_keys=rules.denied_keys
         )
         self.absent = provider is _PROXY or isinstance(provider, trace.NoOpTracerProvider)
+        limits = self.limits
+        self.starts_plain = (
+            not rules.configurable_keys
+            and limits.span_value_length is None
+            and (limits.span_attributes is None or limits.span_attributes >= _PLACES)
+        )
         maker = None if provider is _PROXY else cast("trace.TracerProvider", provider)
         self._tracer = trace.get_tracer(
             semconv.SCOPE_NAME, __version__, maker, schema_url=semconv.SCHEMA_URL
