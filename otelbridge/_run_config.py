@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from otelbridge.run import Run
 
 # The keys of a config that says nothing through ``configurable``, where metadata may come from.
-_ROOT_KEYS = frozenset(RunnableConfig.__annotations__) - {"configurable"}
+_KEYS = frozenset(RunnableConfig.__annotations__)
+_ROOT_KEYS = _KEYS - {"configurable"}
 
 
 class ConfiguredRun(RunState):
@@ -33,26 +34,31 @@ class ConfiguredRun(RunState):
             self._uuid = given if isinstance(given, UUID) else _uuid(given)
             self._text = str(self._uuid)
         callbacks = config.get("callbacks")
-        is_list = callbacks is None or type(callbacks) is list
-        if not is_list:
-            _check_callbacks(callbacks)
-        if here is None and is_list and _ROOT_KEYS.issuperset(config):
-            self.handlers = self.inheritable_handlers = (
-                unique(cast("list[Any]", callbacks)) if callbacks else []
-            )
-            self.tags = self.inheritable_tags = list(config.get("tags") or ())
-            self.metadata = self.inheritable_metadata = dict(config.get("metadata") or ())
+        tags, metadata = config.get("tags"), config.get("metadata")
+        if callbacks is None or type(callbacks) is list:
+            if here is None and _ROOT_KEYS.issuperset(config):
+                self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
+                self.tags = self.inheritable_tags = [*tags] if tags else []
+                self.metadata = self.inheritable_metadata = {**metadata} if metadata else {}
+                return
+        elif isinstance(callbacks, CallbackManager):
+            # What a run gives to those below it: nothing is left to be found out.
+            is_whole = callbacks.parent_run_id is not None and tags == [] and metadata == {}
+            if is_whole and not config.get("configurable") and _KEYS.issuperset(config):
+                return self._adopt(callbacks)
         else:
-            self._adopt(_manager(config, callbacks, here))
+            _check_callbacks(callbacks)
+        self._adopt(_manager(config, callbacks, here))
 
     def _adopt(self, manager: CallbackManager) -> None:
+        handlers, heirs = manager.handlers, manager.inheritable_handlers
         self.parent_run_id = manager.parent_run_id
-        self.handlers = manager.handlers
-        self.inheritable_handlers = manager.inheritable_handlers
-        self.tags = manager.tags
-        self.inheritable_tags = manager.inheritable_tags
-        self.metadata = manager.metadata
-        self.inheritable_metadata = manager.inheritable_metadata
+        self.handlers = unique(handlers) if handlers else []
+        self.inheritable_handlers = unique(heirs) if heirs else []
+        self.tags = manager.tags[:]
+        self.inheritable_tags = manager.inheritable_tags[:]
+        self.metadata = {**manager.metadata}
+        self.inheritable_metadata = {**manager.inheritable_metadata}
 
     @property
     def run_id(self) -> UUID:
@@ -69,16 +75,31 @@ class ConfiguredRun(RunState):
 
     def get_child(self, tag: str | None = None) -> CallbackManager:
         """Return the manager that a run below this one begins with; ``tag`` is only for that."""
-        child = inherited(self)
+        child = CallbackManager()
+        child.parent_run_id = self.run_id
+        if self.inheritable_handlers:
+            child.handlers = self.inheritable_handlers[:]
+            child.inheritable_handlers = self.inheritable_handlers[:]
+        if self.inheritable_tags:
+            child.tags = self.inheritable_tags[:]
+            child.inheritable_tags = self.inheritable_tags[:]
+        if self.inheritable_metadata:
+            child.metadata = {**self.inheritable_metadata}
+            child.inheritable_metadata = {**self.inheritable_metadata}
         if tag is not None:
             child.add_tags([tag], inherit=False)
         return child
 
     def child_config(self, tag: str | None = None) -> RunnableConfig:
         """Return the whole config for one run below this one."""
-        config = fill_config(None, self.shared_config())
-        if tag is not None:
-            config["callbacks"] = self.get_child(tag)
+        shared = self._shared
+        if shared is None:
+            shared = self.shared_config()
+        config = shared.copy()
+        config["tags"] = [*shared["tags"]]
+        config["metadata"] = {**shared["metadata"]}
+        config["configurable"] = {**shared["configurable"]}
+        config["callbacks"] = self.get_child(tag)
         return config
 
     def shared_config(self) -> RunnableConfig:
@@ -95,19 +116,6 @@ class ConfiguredRun(RunState):
         return self._shared
 
 
-def inherited(run: ConfiguredRun) -> CallbackManager:
-    """Return the manager for a run below ``run``."""
-    return CallbackManager(
-        run.inheritable_handlers,
-        run.inheritable_handlers,
-        run.run_id,
-        tags=run.inheritable_tags,
-        inheritable_tags=run.inheritable_tags,
-        metadata=run.inheritable_metadata,
-        inheritable_metadata=run.inheritable_metadata,
-    )
-
-
 def _manager(config: RunnableConfig, callbacks: Any, here: Run | None) -> CallbackManager:
     """Return what a run with ``config`` begins with, inside ``here``."""
     tags, metadata = config.get("tags"), config.get("metadata")
@@ -119,7 +127,7 @@ def _manager(config: RunnableConfig, callbacks: Any, here: Run | None) -> Callba
     manager = CallbackManager.of(callbacks)
     if manager.parent_run_id is None and here is not None:
         # Handlers that are passed on add to what is inherited; they never cut it off.
-        manager = inherited(here).merge(manager)
+        manager = here.get_child().merge(manager)
     if tags:
         manager.add_tags(tags)
     if metadata:

@@ -80,13 +80,17 @@ class CallbackManager:
         metadata: Mapping[str, Any] | None = None,
         inheritable_metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.handlers: list[Any] = list(handlers)
-        self.inheritable_handlers: list[Any] = list(inheritable_handlers or ())
+        self.handlers: list[Any] = unique(handlers) if handlers else []
+        self.inheritable_handlers: list[Any] = (
+            unique(inheritable_handlers) if inheritable_handlers else []
+        )
         self.parent_run_id = parent_run_id
-        self.tags: list[str] = list(tags or ())
-        self.inheritable_tags: list[str] = list(inheritable_tags or ())
-        self.metadata: dict[str, Any] = dict(metadata or {})
-        self.inheritable_metadata: dict[str, Any] = dict(inheritable_metadata or {})
+        self.tags: list[str] = [*tags] if tags else []
+        self.inheritable_tags: list[str] = [*inheritable_tags] if inheritable_tags else []
+        self.metadata: dict[str, Any] = {**metadata} if metadata else {}
+        self.inheritable_metadata: dict[str, Any] = (
+            {**inheritable_metadata} if inheritable_metadata else {}
+        )
 
     @classmethod
     def configure(

@@ -14,7 +14,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 from otelbridge import _run_ids
 from otelbridge._backlog import running_loop
 from otelbridge._process import process
-from otelbridge._run_config import inherited
 from otelbridge._run_handlers import ToldRun
 from otelbridge._run_span import outcome_of
 from otelbridge.config import RunnableConfig
@@ -75,7 +74,7 @@ class Run(ToldRun):
             self._config = dict(config)
             self._take(config, here)
         elif here is not None:
-            self._adopt(inherited(here))
+            self._adopt(here.get_child())
         else:
             self.handlers = self.inheritable_handlers = []
             self.tags = self.inheritable_tags = []
