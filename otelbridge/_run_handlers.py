@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
 from otelbridge._run_span import RecordedRun
-from otelbridge.delivery import adeliver, adeliver_last, deliver
+from otelbridge.delivery import adeliver, adeliver_last, deliver, deliver_at_once
 from otelbridge.handlers import Hook, hooks_of
 
 if TYPE_CHECKING:
@@ -36,14 +37,22 @@ class ToldRun(RecordedRun):
 
     async def aevent(self, name: str, data: Any) -> None:
         """As ``event``; async handlers are awaited."""
+        rest = self.begin_event(name, data)
+        if rest is not None:
+            await rest
+
+    def begin_event(self, name: str, data: Any) -> Coroutine[Any, Any, None] | None:
+        """Dispatch a custom event; return what is left to be awaited, mostly nothing."""
         if self.recorded:
             self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
             hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
-        if hooks:
-            words = self._event_words or self._event_keywords()
-            await adeliver(hooks, "custom_event", self._host, (name, data), words)
+        if not hooks:
+            return None
+        words = self._event_words or self._event_keywords()
+        call = adeliver if self.behind() else deliver_at_once
+        return call(hooks, "custom_event", self._host, (name, data), words)
 
     def _event_keywords(self) -> dict[str, Any]:
         # An event is dispatched with the config of what runs below, so it has the tags of that.
@@ -71,9 +80,10 @@ class ToldRun(RecordedRun):
         if f"on_{name}" in self._names:
             hooks = hooks_of(self.handlers, name)
             await adeliver_last(hooks, name, self._host, args, self._said(hook, extra))
-        backlog = self.backlog
-        if backlog is not None and not backlog.idle:
-            await backlog.settle()
+        if self._host is not None and self._host._backlogs:
+            backlog = self.backlog
+            if backlog is not None and not backlog.idle:
+                await backlog.settle()
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
         said: dict[str, Any] = {
@@ -108,27 +118,33 @@ class ToldRun(RecordedRun):
         host = self._host
         if host is None or host.ended or host._process is not process.token:
             return None
-        return host._backlog
+        if not host._backlogs:
+            # Two threads may come here at once: both take what the first has put.
+            host._backlogs.append(Backlog(cast("asyncio.AbstractEventLoop", host._loop)))
+        return host._backlogs[0]
 
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
         loop = running_loop()
         if host is not None and not host.ended:
-            same = cast("Backlog", host._backlog).belongs_to(loop)
-            if same or (loop is None and not is_async):
+            if host._loop is loop or (loop is None and not is_async):
                 self._host = host
                 return
         if is_async and loop is not None:
             self._host = cast("Run", self)
-            self._backlog = Backlog(loop)
+            self._loop = loop
+            self._backlogs = []
+
+    def host_backlogs(self) -> list[Backlog]:
+        """Return the list that the backlog of the nearest async run comes into when it is made."""
+        return self._backlogs if self._host is None else self._host._backlogs
 
     def behind(self) -> bool:
         """Return whether async handlers have work that nobody has awaited yet."""
-        backlog = self.backlog
-        return backlog is not None and backlog.busy
+        host = self._host
+        return host is not None and bool(host._backlogs) and host._backlogs[0].busy
 
     async def settle(self) -> None:
         """Wait for what sync dispatches have left to async handlers."""
-        backlog = self.backlog
-        if backlog is not None:
+        if self.behind() and (backlog := self.backlog) is not None:
             await backlog.wait()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextvars import Context as OwnedContext
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class RunState:
     __slots__ = (
         "__weakref__",
         "_ambient",
-        "_backlog",
+        "_backlogs",
         "_config",
         "_event_hooks",
         "_event_words",
@@ -41,6 +42,7 @@ class RunState:
         "_host",
         "_is_entered",
         "_kind",
+        "_loop",
         "_names",
         "_process",
         "_shadowed",
@@ -82,7 +84,8 @@ class RunState:
     _events: SpanEvents | None
     _event_hooks: tuple[Hook, ...] | None
     _event_words: dict[str, Any] | None
-    _backlog: Backlog | None
+    _backlogs: list[Backlog]  # of an async run: none or one
+    _loop: asyncio.AbstractEventLoop | None
     _wants_output: bool | None
     _host: Run | None
     _ambient: Run | None

@@ -11,7 +11,10 @@ another task, thread or generator step.
 from __future__ import annotations
 
 import contextvars
+import sys
+import types
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from opentelemetry import context as otel
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from otelbridge.run import Run
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 RUN_KEY = otel.create_key("otelbridge-run")
 SPAN_KEY = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
@@ -62,7 +66,60 @@ def owned_context(context: Context) -> contextvars.Context:
     return copied
 
 
-class Steps(Generic[T]):
+class Step(Generic[T]):
+    """An awaitable for one step of an async generator, which is closed with it.
+
+    Until Python 3.13 a step that is closed leaves its generator suspended, and unclosable.
+    """
+
+    __slots__ = ("_coro",)
+
+    def __init__(self, step: Awaitable[T]) -> None:
+        self._coro = cast("Any", step)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return cast("Generator[Any, Any, T]", self)
+
+    def __iter__(self: S) -> S:
+        return self
+
+    def __next__(self) -> object:
+        return self._coro.send(None)
+
+    def send(self, value: object) -> object:
+        """Resume the coroutine with ``value``."""
+        return self._coro.send(value)
+
+    def throw(self, *error: Any) -> object:
+        """Raise ``error`` where the coroutine waits."""
+        return self._coro.throw(*error)
+
+    def close(self) -> None:
+        """Close the coroutine where it waits."""
+        _close(self._coro)
+
+
+# What the methods of an async generator return: types that have no public name.
+_GENERATOR_STEPS = frozenset({"async_generator_asend", "async_generator_athrow"})
+
+
+def closable(step: Awaitable[T]) -> Awaitable[T]:
+    """Return ``step`` so that an async generator whose step it is can be closed with it."""
+    if sys.version_info >= (3, 13) or type(step).__name__ not in _GENERATOR_STEPS:
+        return step
+    return Step(step)
+
+
+def _close(coro: Any) -> None:
+    if type(coro).__name__ not in _GENERATOR_STEPS:
+        coro.close()
+        return
+    with suppress(GeneratorExit, StopIteration, StopAsyncIteration):
+        coro.throw(GeneratorExit())
+        raise RuntimeError("async generator ignored GeneratorExit")
+
+
+class Steps(Step[T]):
     """An awaitable that runs each step of a coroutine inside a given ``contextvars.Context``.
 
     The context is entered for one synchronous ``send``, ``throw`` or ``close`` and left before
@@ -70,7 +127,7 @@ class Steps(Generic[T]):
     ``current_task()`` and timeouts are the caller's.
     """
 
-    __slots__ = ("_coro", "_enter")
+    __slots__ = ("_enter",)
 
     def __init__(self, awaitable: Awaitable[T], context: contextvars.Context) -> None:
         self._enter = context.run
@@ -78,14 +135,7 @@ class Steps(Generic[T]):
 
     def then(self, awaitable: Awaitable[T]) -> None:
         """Run ``awaitable`` at the next await, in the same context."""
-        steppable = hasattr(awaitable, "send") and hasattr(awaitable, "throw")
-        self._coro = cast("Any", awaitable if steppable else _awaiting(awaitable))
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return cast("Generator[Any, Any, T]", self)
-
-    def __iter__(self) -> Steps[T]:
-        return self
+        self._coro = steppable(awaitable)
 
     def __next__(self) -> object:
         return self._enter(self._coro.send, None)
@@ -100,7 +150,93 @@ class Steps(Generic[T]):
 
     def close(self) -> None:
         """Close the coroutine where it waits."""
-        self._enter(self._coro.close)
+        self._enter(_close, self._coro)
+
+
+class Pump(Generic[T]):
+    """Pulls the chunks of an async iterator, each step inside a ``contextvars.Context``.
+
+    A chunk that is there at once, as most are, comes without an awaitable and without an
+    exception::
+
+        waiting = enter(pump.send, None)
+        if waiting is not pump.box:
+            await pump.rest(waiting)
+        chunk = pump.box[0]
+
+    Attributes:
+        box: holds the chunk; what ``send`` gives when there is one.
+        send: takes one step; gives the box, or what the event loop is to wait for.
+    """
+
+    __slots__ = ("_enter", "_generator", "box", "send")
+
+    def __init__(
+        self,
+        first: Awaitable[T],
+        pull: Callable[[], Awaitable[T]],
+        enter: Callable[..., Any],
+    ) -> None:
+        self.box: list[Any] = [None]
+        self._enter = enter
+        self._generator = _pumping(first, pull, self.box)
+        self.send = self._generator.send
+
+    def rest(self, waiting: object) -> _PumpRest:
+        """Return an awaitable for the rest of a step that waits for ``waiting``."""
+        return _PumpRest(self._enter, self._generator, self.box, waiting)
+
+
+@types.coroutine
+def _pumping(step: Any, pull: Callable[[], Any], box: list[Any]) -> Generator[Any, Any, None]:
+    while True:
+        box[0] = yield from (step if hasattr(step, "send") else step.__await__())
+        yield box
+        step = pull()
+
+
+class _PumpRest(Step[None]):
+    """What is left of one step of a pump, as an awaitable."""
+
+    __slots__ = ("_box", "_enter", "_waiting")
+
+    def __init__(
+        self, enter: Callable[..., Any], generator: Any, box: list[Any], waiting: object
+    ) -> None:
+        self._coro = generator
+        self._enter = enter
+        self._box = box
+        self._waiting = [waiting]
+
+    def __next__(self) -> object:
+        return self._waiting.pop() if self._waiting else self.send(None)
+
+    def send(self, value: object) -> object:
+        """Resume the step with ``value``."""
+        return self._or_done(self._enter(self._coro.send, value))
+
+    def throw(self, *error: Any) -> object:
+        """Raise ``error`` where the step waits."""
+        return self._or_done(self._enter(self._coro.throw, *error))
+
+    def close(self) -> None:
+        """Close the step where it waits."""
+        # Not by the generator's close(): see ``Step``.
+        with suppress(GeneratorExit, StopIteration, StopAsyncIteration):
+            self._enter(self._coro.throw, GeneratorExit())
+            raise RuntimeError("async generator ignored GeneratorExit")
+
+    def _or_done(self, given: object) -> object:
+        if given is self._box:
+            raise StopIteration
+        return given
+
+
+def steppable(awaitable: Awaitable[T]) -> Any:
+    """Return ``awaitable`` as something with ``send`` and ``throw``."""
+    if hasattr(awaitable, "send") and hasattr(awaitable, "throw"):
+        return awaitable
+    return _awaiting(awaitable)
 
 
 async def _awaiting(awaitable: Awaitable[T]) -> T:

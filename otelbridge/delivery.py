@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
@@ -58,39 +58,72 @@ def deliver(
                 raise
 
 
+def deliver_at_once(
+    hooks: tuple[Hook, ...],
+    name: str,
+    host: Host | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Coroutine[Any, Any, None] | None:
+    """Call ``hooks`` from async code as far as nothing has to be awaited.
+
+    Returns:
+        What is left, as a coroutine to await; None when all is done, which mostly it is.
+    """
+    for index, (handler, call, ignored) in enumerate(hooks):
+        if ignored is not None and getattr(handler, ignored, False):
+            continue
+        try:
+            result = call(*args, **kwargs)
+        except Exception:
+            report_failure(handler, name)
+            if raises(handler):
+                raise
+            continue
+        if result is not None and inspect.isawaitable(result):
+            return adeliver(hooks[index + 1 :], name, host, args, kwargs, (handler, result))
+    return None
+
+
 async def adeliver(
     hooks: tuple[Hook, ...],
     name: str,
     host: Host | None,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
+    begun: tuple[Any, Awaitable[Any]] | None = None,
 ) -> None:
     """Call ``hooks`` from async code; otherwise as ``deliver``.
 
-    What sync code has left to async handlers is awaited first, and each hook before the next.
-    Cancelled on the way, the others are still called.
+    What sync code has left to async handlers is awaited first, and each hook before the next; so
+    is ``begun``, a handler and what its hook has returned. Cancelled on the way, the others are
+    still called.
     """
     rest = iter(hooks)
     try:
         backlog = None if host is None else host.backlog
-        if backlog is not None and backlog.busy:
+        if begun is not None:
+            await _awaited(*begun, name)
+        elif backlog is not None and backlog.busy:
             await backlog.wait()
-        for handler, call, ignored in rest:
-            if ignored is not None and getattr(handler, ignored, False):
-                continue
-            try:
-                result = call(*args, **kwargs)
-                if result is not None and inspect.isawaitable(result):
-                    await result
-            except Exception:
-                report_failure(handler, name)
-                if raises(handler):
-                    raise
+        for hook in rest:
+            left = deliver_at_once((hook,), name, host, args, kwargs)
+            if left is not None:
+                await left
     except (asyncio.CancelledError, GeneratorExit):
         for hook in rest:
             with suppress(Exception):  # it has been reported
                 deliver((hook,), name, host, args, kwargs)
         raise
+
+
+async def _awaited(handler: Any, awaitable: Awaitable[Any], name: str) -> None:
+    try:
+        await awaitable
+    except Exception:
+        report_failure(handler, name)
+        if raises(handler):
+            raise
 
 
 async def adeliver_last(

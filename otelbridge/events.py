@@ -62,7 +62,10 @@ async def adispatch_custom_event(
     if config is None:
         run = current_run()
         if run is not None:
-            return await run.aevent(name, data)
+            rest = run.begin_event(name, data)
+            if rest is not None:
+                await rest
+            return None
     manager = _manager_of(name, config, required)
     if manager is not None:
         run = _record(manager, name, data)

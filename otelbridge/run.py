@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from otelbridge import _run_ids
-from otelbridge._backlog import running_loop
+from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
 from otelbridge._run_handlers import ToldRun
 from otelbridge._run_span import outcome_of
@@ -25,6 +25,7 @@ __all__ = ["Run", "abegin", "begin", "outcome_of"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_NO_BACKLOGS: list[Backlog] = []  # of a run that is not async; never filled
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -67,7 +68,8 @@ class Run(ToldRun):
         self.recorded = self.ended = self._is_entered = False
         self.block = self.parent_run_id = self._uuid = self._shadowed = self._config = None
         self._shared = self._events = self._event_hooks = self._event_words = None
-        self._backlog = self._host = self._wants_output = None
+        self._host = self._loop = self._wants_output = None
+        self._backlogs = _NO_BACKLOGS
         self._text = ""
         self._names = _NO_NAMES
         if config:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
 from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
@@ -20,7 +27,7 @@ from otelbridge.config import (
     call_func_with_variable_args,
     get_config_list,
 )
-from otelbridge.context import Steps
+from otelbridge.context import Pump, closable
 from otelbridge.delivery import adeliver, deliver
 from otelbridge.run import Run, abegin, begin
 
@@ -187,9 +194,7 @@ async def _aend_all(runs: Sequence[Run], outcomes: Sequence[Any]) -> None:
         raise raised
 
 
-def _lists_for(
-    func: Callable[..., Any], runs: list[Run], kwargs: dict[str, Any]
-) -> dict[str, Any]:
+def _lists_for(func: Callable[..., Any], runs: list[Run], kwargs: dict[str, Any]) -> dict[str, Any]:
     arguments = arguments_of(func)
     if arguments.config_name is not None:
         kwargs[arguments.config_name] = [run.child_config() for run in runs]
@@ -259,8 +264,11 @@ class Unfinished:
 
 
 def _close_at_once(iterator: AsyncIterator[Any] | None) -> None:
-    """Close an async iterator as far as it goes without waiting: nobody can await it any more."""
-    with suppress(StopIteration):
+    """Close an async iterator as far as it goes without waiting: nobody can await it any more.
+
+    What would need the event loop, which has closed, is left undone.
+    """
+    with suppress(StopIteration, RuntimeError):
         aclose(iterator).send(None)
 
 
@@ -387,24 +395,25 @@ async def astream_in_run(
     iterator: AsyncIterator[T] | None = None
     try:
         tapped = _Tap(first, source, taken)
-        iterator = aiter(
-            run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs))
-        )
+        iterator = aiter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
         unfinished.iterator = iterator
         hooks = run.chunk_hooks()
-        pull = iterator.__anext__
-        steps: Steps[T] = Steps(run.enter(unregistered, pull), run.context)
+        backlogs, enter = run.host_backlogs(), run.context.run
+        pump = Pump(enter(unregistered, iterator.__anext__), iterator.__anext__, enter)
+        send, box = pump.send, pump.box
         try:
             while True:
-                chunk = await steps
+                waiting = enter(send, None)
+                if waiting is not box:
+                    await pump.rest(waiting)
+                chunk = box[0]
                 if hooks:
                     await adeliver(hooks, "stream_chunk", run, (chunk,), run.about())
-                if run.behind():
-                    await run.settle()
+                if backlogs and backlogs[0].busy:
+                    await backlogs[0].wait()
                 yield chunk
                 if total is not None:
                     total.add(chunk)
-                steps.then(pull())
         except StopAsyncIteration:
             pass
         async for _ in tapped:
@@ -443,13 +452,13 @@ class _Tap:
 
     def __anext__(self) -> Awaitable[Any]:
         if self._taken is None and self._first is _NOTHING:
-            return self._rest.__anext__()
+            return closable(self._rest.__anext__())
         return self._next()
 
     async def _next(self) -> Any:
         chunk, self._first = self._first, _NOTHING
         if chunk is _NOTHING:
-            chunk = await self._rest.__anext__()
+            chunk = await closable(self._rest.__anext__())
         if self._taken is not None:
             self._taken.add(chunk)
         return chunk
@@ -458,14 +467,20 @@ class _Tap:
 def unregistered(pull: Callable[[], Awaitable[T]]) -> Awaitable[T]:
     """Take the first step of an async generator that we own and close.
 
-    The event loop must not know it, or ``shutdown_asyncgens`` would close it beside us.
+    The event loop must not know it, or ``shutdown_asyncgens`` would close it beside us. The
+    garbage collector must not close it either: that would be outside of the run, and nothing in
+    it could be awaited.
     """
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    sys.set_asyncgen_hooks(None, _left_to_its_owner)
     try:
         return pull()
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+def _left_to_its_owner(generator: AsyncGenerator[Any, Any]) -> None:
+    pass
 
 
 async def aclose(iterator: AsyncIterator[Any] | None) -> None:
@@ -474,7 +489,7 @@ async def aclose(iterator: AsyncIterator[Any] | None) -> None:
         await close()
 
 
-class owned(AsyncIterator[T]):  # noqa: N801 - reads as a word at its uses
+class owned(AsyncIterator[T]):
     """Iterate over an async iterator that the caller closes, unknown to the event loop.
 
     ::
@@ -494,15 +509,15 @@ class owned(AsyncIterator[T]):  # noqa: N801 - reads as a word at its uses
 
     def __anext__(self) -> Awaitable[T]:
         if self._begun:
-            return self._iterator.__anext__()
+            return closable(self._iterator.__anext__())
         self._begun = True
-        return unregistered(self._iterator.__anext__)
+        return closable(unregistered(self._iterator.__anext__))
 
 
 async def anext_or(iterator: AsyncIterator[T], default: Any) -> Any:
     """Return the first chunk of an iterator that we own, or ``default`` when there is none."""
     try:
-        return await unregistered(iterator.__anext__)
+        return await closable(unregistered(iterator.__anext__))
     except StopAsyncIteration:
         return default
 
@@ -556,4 +571,3 @@ def sum_or_last(total: Any, chunk: Any) -> Any:
         return total + chunk
     except TypeError:
         return chunk
-

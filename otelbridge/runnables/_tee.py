@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from otelbridge.context import closable
+
 T = TypeVar("T")
 
 
@@ -67,7 +69,7 @@ async def _aread(
 
 async def _apull(chunks: AsyncIterator[T], kept: list[deque[T]]) -> bool:
     try:
-        chunk = await chunks.__anext__()
+        chunk = await closable(chunks.__anext__())
     except StopAsyncIteration:
         return False
     for buffer in kept:
