@@ -29,8 +29,8 @@ class Effort:
     """Of the memory cases other than plain runs."""
 
 
-SHORT: Final = Effort(rounds=25, contest_s=0.6, imports=5, runs=6_000, side_runs=3_000)
-FULL: Final = Effort(rounds=250, contest_s=6.0, imports=21, runs=200_000, side_runs=50_000)
+SHORT: Final = Effort(rounds=25, contest_s=0.5, imports=5, runs=6_000, side_runs=3_000)
+FULL: Final = Effort(rounds=250, contest_s=4.0, imports=21, runs=200_000, side_runs=50_000)
 
 
 def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
