@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Whoever runs the tests may use OpenTelemetry or LangSmith; their settings are not the tests'.
@@ -25,3 +28,16 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 )
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_last_one_test() -> Iterator[None]:
+    """A test that silences a logger silences it for itself alone."""
+    loggers = [
+        it for it in logging.root.manager.loggerDict.values() if isinstance(it, logging.Logger)
+    ]
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        if logger.level != level:
+            logger.setLevel(level)
