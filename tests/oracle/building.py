@@ -30,7 +30,11 @@ from .programs import (
 )
 from .recorder import record
 
-ASYNC_TWIN = {"both": "coroutine", "both_generators": "async_generator", "both_chunks": "async_chunks"}
+ASYNC_TWIN = {
+    "both": "coroutine",
+    "both_generators": "async_generator",
+    "both_chunks": "async_chunks",
+}
 SYNC_TWIN = {"both": "plain", "both_generators": "generator", "both_chunks": "chunks"}
 
 
@@ -103,9 +107,9 @@ class Builder:
         def halve(value: Any) -> list[str]:
             return [f"{digest(value)}a", f"{digest(value)}b"]
 
-        return self._lib.RunnableLambda(halve, name=self._name("halve")) | self.build(
-            node.node
-        ).map()
+        return (
+            self._lib.RunnableLambda(halve, name=self._name("halve")) | self.build(node.node).map()
+        )
 
     def _bound(self, node: Bound) -> Any:
         config: dict[str, Any] = {"tags": list(node.tags), "metadata": dict(node.metadata)}

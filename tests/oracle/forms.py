@@ -138,13 +138,13 @@ def tidy(form: Form, result: Any, *, branches: bool) -> Any:
 def first_chunks(chunks: Iterator[Any], count: int) -> list[Any]:
     """The first chunks of a stream that is then closed."""
     taken = [next(chunks) for _ in range(count)]
-    chunks.close()  # type: ignore[attr-defined]
+    chunks.close()
     return taken
 
 
 async def afirst_chunks(chunks: AsyncIterator[Any], count: int) -> list[Any]:
     """The first chunks of a stream that is then closed, and what is dropped by that finished."""
     taken = [await chunks.__anext__() for _ in range(count)]
-    await chunks.aclose()  # type: ignore[attr-defined]
+    await chunks.aclose()
     await settle()
     return taken

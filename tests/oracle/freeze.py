@@ -59,7 +59,8 @@ def sort_key(value: Any) -> str:
 
 def _freeze_manager(manager: Any) -> tuple[Any, ...]:
     linked = "child" if manager.parent_run_id is not None else "root"
-    return ("manager", linked, len(manager.handlers), sorted(manager.tags), freeze(manager.metadata))
+    told = (len(manager.handlers), sorted(manager.tags), freeze(manager.metadata))
+    return ("manager", linked, *told)
 
 
 def _public_name(kind: type) -> str:

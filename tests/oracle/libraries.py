@@ -7,7 +7,7 @@ A program of this suite takes a `Library` and finds everything in it: ``lib.Runn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -35,7 +35,7 @@ class Library:
         return module_name == self.name or module_name.startswith(f"{self.name}.")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _look_up(modules: tuple[str, ...], wanted: str) -> Any:
     for module in map(_import, modules):
         if hasattr(module, wanted):
@@ -43,7 +43,7 @@ def _look_up(modules: tuple[str, ...], wanted: str) -> Any:
     raise AttributeError(f"none of {', '.join(modules)} has {wanted}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _import(name: str) -> ModuleType:
     return import_module(name)
 

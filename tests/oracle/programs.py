@@ -8,7 +8,7 @@ whole way that led to it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 ERRORS: dict[str, type[Exception]] = {"value": ValueError, "key": KeyError}
 
@@ -43,7 +43,7 @@ class Fail:
     times: int
 
 
-Act = Union[Say, Call, Fail]
+Act = Say | Call | Fail
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Bound:
     named: bool = False
 
 
-Node = Union[Step, Choose, Chain, Split, Either, Again, Rescue, Add, Every, Bound]
+Node = Step | Choose | Chain | Split | Either | Again | Rescue | Add | Every | Bound
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def has_branches(node: Node) -> bool:
 
 
 def is_rescue(node: Node) -> bool:
-    """Whether the run that it starts is that of a runnable with fallbacks."""
-    while isinstance(node, Bound):
+    """Whether the run that it starts may be that of a runnable with fallbacks."""
+    while isinstance(node, (Bound, Again)):
         node = node.node
     return isinstance(node, Rescue)

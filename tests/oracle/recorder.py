@@ -95,9 +95,16 @@ class Recorder:
     def runs(self) -> list[Any]:
         """The calls of each run, see `forest`."""
         return forest(
-            Told(call.run_id, call.parent_run_id, call.name, (call.hook, call.given))
+            Told(call.run_id, call.parent_run_id, call.name, (call.hook, _defined(call)))
             for call in self.calls_made
         )
+
+
+def _defined(call: Call) -> dict[str, Any]:
+    """What was given, without what branches leave to chance: a failed run's first chunk."""
+    if call.hook.endswith("_error") and isinstance(call.given.get("inputs"), (dict, tuple)):
+        return {key: value for key, value in call.given.items() if key != "inputs"}
+    return call.given
 
 
 def _label(call: Call, labels: Labels) -> str:

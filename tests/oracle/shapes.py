@@ -338,7 +338,7 @@ def tool_failing(lib: Library) -> Any:
 
 @_shape(1, 2, 3)
 def only_invoke(lib: Library) -> Any:
-    class Squares(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Squares(lib.Runnable):
         def invoke(self, given: int, config: Any = None, **kwargs: Any) -> int:
             return self._call_with_config(lambda number: number**2, given, config, **kwargs)
 

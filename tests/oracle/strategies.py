@@ -69,9 +69,11 @@ class Surroundings:
         failing: bodies may fail.
         branches_fail: bodies in parts that run at the same time may fail too.
         depth: how many levels there may be below.
-        binding: a binding may stand here. Not where upstream calls it with one run in the config
-            and another in the context, which it merges: see `departures.bindings_keep_their_parent`.
+        binding: a binding (a retry is one) may stand here. Not where upstream calls it with one
+            run in the config and another in the context and takes it for a child of the latter.
         batched: it is called by a batch that is called in a body.
+        rescue: fallbacks may stand here. Not as fallbacks: an event stream does not tell that the
+            inner ones have failed, so `departures` could not tell whose attempts come next.
     """
 
     asynchronous: bool
@@ -80,16 +82,17 @@ class Surroundings:
     depth: int = 3
     binding: bool = True
     batched: bool = False
+    rescue: bool = True
 
     @property
     def below(self) -> Surroundings:
         """One level down, called with the context of the run that calls."""
-        return replace(self, depth=self.depth - 1, binding=True, batched=False)
+        return replace(self, depth=self.depth - 1, binding=True, batched=False, rescue=True)
 
     @property
     def as_part(self) -> Surroundings:
         """One level down, called in the form that this one is called in."""
-        return replace(self, depth=self.depth - 1, binding=not self.batched)
+        return replace(self, depth=self.depth - 1, binding=not self.batched, rescue=True)
 
     @property
     def without_context(self) -> Surroundings:
@@ -107,8 +110,9 @@ def nodes(draw: st.DrawFn, where: Surroundings) -> Node:
     """Trees of runnables."""
     if where.depth == 0 or draw(st.integers(0, 2)) == 0:
         return draw(_steps(where))
-    composites = COMPOSITES if where.binding else COMPOSITES[1:]
-    return draw(draw(st.sampled_from(composites))(where))
+    bindings = BINDINGS if where.binding else ()
+    fallbacks = (_rescues,) if where.rescue else ()
+    return draw(draw(st.sampled_from((*COMPOSITES, *bindings, *fallbacks)))(where))
 
 
 @st.composite
@@ -127,8 +131,15 @@ def _says(where: Surroundings) -> st.SearchStrategy[Say]:
 
 
 def _calls(where: Surroundings) -> st.SearchStrategy[Call]:
-    ways = ("implicit", "config") if where.asynchronous else ("implicit", "config", "thread")
-    return st.builds(Call, node=nodes(where.below), how=st.sampled_from(ways))
+    below = nodes(where.below)
+    if not where.asynchronous:
+        ways = st.sampled_from(("implicit", "config", "thread"))
+        return st.builds(Call, node=below, how=ways)
+    in_sync_code = nodes(replace(where.below, asynchronous=False))
+    return st.one_of(
+        st.builds(Call, node=below, how=st.sampled_from(("implicit", "config"))),
+        st.builds(Call, node=in_sync_code, how=st.sampled_from(("sync", "thread"))),
+    )
 
 
 _fails = st.builds(Fail, error=st.sampled_from(("value", "key")), times=st.integers(1, 3))
@@ -152,13 +163,11 @@ def _eithers(where: Surroundings) -> st.SearchStrategy[Either]:
 
 
 def _agains(where: Surroundings) -> st.SearchStrategy[Again]:
-    # A binding that is tried again is a binding of what is tried again.
-    inner = replace(where.as_part, binding=where.binding and not where.batched)
-    return st.builds(Again, node=nodes(inner), attempts=st.integers(1, 3))
+    return st.builds(Again, node=nodes(where.as_part), attempts=st.integers(1, 3))
 
 
 def _rescues(where: Surroundings) -> st.SearchStrategy[Rescue]:
-    inner = replace(where.as_part, binding=False)
+    inner = replace(where.as_part, binding=False, rescue=False)
     return st.builds(
         Rescue,
         node=nodes(inner),
@@ -186,13 +195,11 @@ def _chooses(where: Surroundings) -> st.SearchStrategy[Choose]:
     return st.builds(Choose, kind=st.sampled_from(kinds), node=nodes(where.below))
 
 
+BINDINGS = (_bounds, _agains)
 COMPOSITES = (
-    _bounds,
     _chains,
     _splits,
     _eithers,
-    _agains,
-    _rescues,
     _adds,
     _everies,
     _chooses,

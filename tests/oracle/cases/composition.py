@@ -444,7 +444,7 @@ async def sync_invoke_in_an_async_body_with_an_async_handler(lib: Library) -> An
 
 @case()
 def subclass_with_invoke_only(lib: Library) -> Any:
-    class Squares(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Squares(lib.Runnable):
         def invoke(self, given: int, config: Any = None, **kwargs: Any) -> int:
             return int(given) ** 2
 
@@ -463,7 +463,7 @@ def subclass_with_invoke_only(lib: Library) -> Any:
 
 @case()
 async def subclass_with_invoke_only_in_async_code(lib: Library) -> Any:
-    class Squares(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Squares(lib.Runnable):
         def invoke(self, given: int, config: Any = None, **kwargs: Any) -> int:
             return int(given) ** 2
 

@@ -396,7 +396,7 @@ async def run_in_executor_keeps_the_context(lib: Library) -> Any:
 
 @case()
 def run_type_of_a_call(lib: Library) -> Any:
-    class Search(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Search(lib.Runnable):
         def invoke(self, given: str, config: Any = None, **kwargs: Any) -> str:
             return self._call_with_config(str.upper, given, config, run_type="search")
 

@@ -441,7 +441,7 @@ def event_data_arrives_by_reference(lib: Library) -> Any:
     sent = {"list": [1, 2], "nested": {"deep": object()}}
     same: list[bool] = []
 
-    class Keeper(lib.BaseCallbackHandler):  # type: ignore[misc,name-defined]
+    class Keeper(lib.BaseCallbackHandler):
         def on_custom_event(self, _name: str, data: Any, **_named: Any) -> None:
             same.append(data is sent)
 
@@ -490,7 +490,7 @@ async def events_of_the_guide_with_the_config_by_hand(lib: Library) -> Any:
 def on_custom_event_is_given_no_more_than_documented(lib: Library) -> Any:
     given: list[Any] = []
 
-    class Strict(lib.BaseCallbackHandler):  # type: ignore[misc,name-defined]
+    class Strict(lib.BaseCallbackHandler):
         def on_custom_event(
             self, name: str, data: Any, *, run_id: Any, tags: Any = None, metadata: Any = None
         ) -> None:

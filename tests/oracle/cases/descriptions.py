@@ -148,12 +148,13 @@ def kinds_of_results(lib: Library) -> Any:
 
 @case()
 def one_name_two_classes(lib: Library) -> Any:
-    return lib.RunnableMap is lib.RunnableParallel, isinstance(lib.RunnableLambda(str), lib.Runnable)
+    runnable = lib.RunnableLambda(str)
+    return lib.RunnableMap is lib.RunnableParallel, isinstance(runnable, lib.Runnable)
 
 
 @case()
 def attributes_of_the_bound_runnable(lib: Library) -> Any:
-    class Counter(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Counter(lib.Runnable):
         count = 3
 
         def invoke(self, given: int, config: Any = None, **kwargs: Any) -> int:

@@ -68,7 +68,8 @@ async def events_of_nested_calls_in_a_body(lib: Library) -> Any:
 
 @case()
 async def events_of_a_parallel(lib: Library) -> Any:
-    parallel = lib.RunnableParallel(letters=lib.RunnableLambda(letters), text=lib.RunnableLambda(str))
+    parts = {"letters": lib.RunnableLambda(letters), "text": lib.RunnableLambda(str)}
+    parallel = lib.RunnableParallel(parts)
     events = [event async for event in parallel.astream_events("ab", version="v2")]
     return streams.by_run(events)
 

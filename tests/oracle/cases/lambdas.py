@@ -7,6 +7,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from .. import departures
 from ..forms import adrained, drained
 from ..libraries import Library
 from ..recorder import record
@@ -273,7 +274,7 @@ def transform_adds_its_input_up(lib: Library) -> Any:
     return results, seen.calls()
 
 
-@case()
+@case(departure=departures.empty_stream_is_none)
 def transform_of_nothing(lib: Library) -> Any:
     seen = record(lib)
     runnable = lib.RunnableLambda(lambda given: given)

@@ -1,4 +1,4 @@
-"""`with_listeners` and `with_alisteners`: what listeners are told of the runnable they are bound to."""
+"""`with_listeners` and `with_alisteners`: what listeners are told of their runnable."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def wrong_configs(lib: Library) -> Any:
 
 @case()
 def abstract_runnable(lib: Library) -> Any:
-    class Empty(lib.Runnable):  # type: ignore[misc,name-defined]
+    class Empty(lib.Runnable):
         pass
 
     return _kinds([lib.Runnable, Empty])
