@@ -20,7 +20,7 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.runtime ## Watch a pipeline work and see its trace (FOLDER=... to search your own text)
-	@$(BIN)/otelbridge demo $(FOLDER)
+	@$(BIN)/otelbridge demo $(if $(FOLDER),"$(FOLDER)")
 
 test: $(VENV)/.test ## The tests (ARGS="-k name -x" to choose)
 	$(RUN) pytest $(ARGS)
