@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from .freeze import sort_key
@@ -27,14 +28,11 @@ STREAMED_INPUT = {"input": ""}
 
 
 def called_once(calls: Sequence[Any]) -> list[Any]:
-    """2: upstream calls a handler once for each time it is listed, ours once.
+    """2: a handler that is listed twice is called once.
 
-    The handler is listed twice, so each call of upstream is followed by its repetition.
+    Upstream calls it twice for a run's start and end, one call right after the other.
     """
-    once, again = list(calls[::2]), list(calls[1::2])
-    if once != again:
-        raise AssertionError("this is not the record of a handler that is listed twice")
-    return once
+    return [call for call, _ in groupby(calls)]
 
 
 def nested_callbacks_added(outer: Iterable[Call], inner: Iterable[Call], caller: str) -> list[Call]:
@@ -129,6 +127,29 @@ def _adopt(call: Call, fallbacks: Call) -> Call:
         given["tags"] = [tag for tag in given["tags"] if tag not in lost]
     parent = fallbacks.run_id if call.hook != "on_custom_event" else call.parent_run_id
     return replace(call, given=given, parent_run_id=parent)
+
+
+def bindings_keep_their_parent(calls: Iterable[Call], name: str) -> list[Call]:
+    """5: a binding's run is a child of the run whose config it is called with.
+
+    Upstream merges that config with the one of the context, so a binding in a branch (which puts
+    nothing into the context) is told as the branch's sibling.
+
+    Args:
+        calls: what was recorded.
+        name: of the binding's run; the branch is the last run that started before and still runs.
+    """
+    running: list[Call] = []
+    told = []
+    for call in calls:
+        if call.hook in STARTS and call.name == name:
+            call = replace(call, parent_run_id=running[-1].run_id)
+        if call.hook in STARTS:
+            running.append(call)
+        elif call.hook in ENDS:
+            running = [start for start in running if start.run_id != call.run_id]
+        told.append(call)
+    return told
 
 
 def attempts_keep_their_parent_in_events(events: Any) -> Any:
