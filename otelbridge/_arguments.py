@@ -20,6 +20,7 @@ class Arguments:
         var_keyword: whether it takes ``**kwargs``.
         config_name: the parameter that wants the run config (named ``config`` or annotated
             ``RunnableConfig``), if any.
+        required: how many of the positional ones have no default.
     """
 
     positional: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class Arguments:
     var_positional: bool = False
     var_keyword: bool = False
     config_name: str | None = None
+    required: int = 0
 
     def __contains__(self, name: object) -> bool:
         return name in self.positional or name in self.keyword_only
@@ -61,6 +63,7 @@ def without_self(arguments: Arguments) -> Arguments:
         arguments.var_positional,
         arguments.var_keyword,
         arguments.config_name,
+        max(arguments.required - 1, 0),
     )
 
 
@@ -80,6 +83,11 @@ def _arguments(function: Callable[..., Any]) -> Arguments:
         any(p.kind is kinds.VAR_POSITIONAL for p in parameters),
         any(p.kind is kinds.VAR_KEYWORD for p in parameters),
         _config_name(list(parameters)),
+        sum(
+            p.default is p.empty
+            for p in parameters
+            if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+        ),
     )
 
 

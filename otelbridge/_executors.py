@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from otelbridge.errors import ConfigurationError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -52,6 +54,10 @@ async def gather_with_concurrency(limit: int | None, *coros: Coroutine[Any, Any,
     """Await ``coros`` together, at most ``limit`` at once (None: all), results in their order."""
     if limit is None:
         return list(await asyncio.gather(*coros))
+    if limit < 1:
+        for coro in coros:
+            coro.close()
+        raise ConfigurationError(f"max_concurrency is {limit}; it must be at least 1, or None.")
     gate = asyncio.Semaphore(limit)
 
     async def gated(coro: Coroutine[Any, Any, T]) -> T:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from otelbridge import _run_ids
 from otelbridge._run_state import RunState
-from otelbridge.config import RunnableConfig, ensure_config, fill_config
+from otelbridge.config import (
+    RunnableConfig,
+    check_callbacks,
+    check_labels,
+    ensure_config,
+    fill_config,
+)
 from otelbridge.errors import ConfigurationError
 from otelbridge.handlers import unique
 from otelbridge.manager import CallbackManager, is_manager
@@ -35,6 +40,8 @@ class ConfiguredRun(RunState):
             self._text = str(self._uuid)
         callbacks = config.get("callbacks")
         tags, metadata = config.get("tags"), config.get("metadata")
+        if (tags and type(tags) is not list) or (metadata and type(metadata) is not dict):
+            check_labels(tags, metadata)
         if callbacks is None or type(callbacks) is list:
             if here is None and _ROOT_KEYS.issuperset(config):
                 self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
@@ -47,7 +54,7 @@ class ConfiguredRun(RunState):
             if is_whole and not config.get("configurable") and _KEYS.issuperset(config):
                 return self._adopt(callbacks)
         else:
-            _check_callbacks(callbacks)
+            check_callbacks(callbacks)
         self._adopt(_manager(config, callbacks, here))
 
     def _adopt(self, manager: CallbackManager) -> None:
@@ -133,17 +140,6 @@ def _manager(config: RunnableConfig, callbacks: Any, here: Run | None) -> Callba
     if metadata:
         manager.add_metadata(metadata)
     return manager
-
-
-def _check_callbacks(callbacks: Any) -> None:
-    if callbacks is None or is_manager(callbacks):
-        return
-    if isinstance(callbacks, Sequence) and not isinstance(callbacks, (str, bytes)):
-        return
-    raise ConfigurationError(
-        f"callbacks is {callbacks!r}; it must be a list of handlers, as in "
-        f"{{'callbacks': [handler]}}, or a callback manager."
-    )
 
 
 def _uuid(given: Any) -> UUID:

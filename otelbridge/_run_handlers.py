@@ -126,10 +126,10 @@ class ToldRun(RecordedRun):
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
         loop = running_loop()
-        if host is not None and not host.ended:
-            if host._loop is loop or (loop is None and not is_async):
-                self._host = host
-                return
+        is_same = host is not None and not host.ended and host._loop is loop
+        if is_same or (host is not None and not host.ended and loop is None and not is_async):
+            self._host = host
+            return
         if is_async and loop is not None:
             self._host = cast("Run", self)
             self._loop = loop

@@ -47,10 +47,11 @@ class RecordedRun(ConfiguredRun):
             parent_span, tracing = self._parent(here)
             self._tracing = tracing
             base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
-        tracer = tracing.tracer()
         attributes = None
         name = self.name
+        recorded = False
         try:
+            tracer = tracing.tracer()
             if not tracing.absent:
                 attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
@@ -58,13 +59,14 @@ class RecordedRun(ConfiguredRun):
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
             span = tracer.start_span(name or "unnamed", base, attributes=attributes)
+            recorded = not tracing.absent and span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
         self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
-        self.recorded = not tracing.absent and span.is_recording()
-        if self.recorded:
+        self.recorded = recorded
+        if recorded:
             self._events = SpanEvents(self, span, tracing.limits.events)
 
     def _more_attributes(self, own: dict[str, str]) -> dict[str, Any]:

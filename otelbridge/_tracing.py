@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, cast
 
 from opentelemetry import trace
@@ -148,7 +149,9 @@ def default() -> Tracing:
         except Exception:
             # A bad variable must not break a program that only runs runnables: configure() says it.
             guard("read the settings")
-            _default = Tracing(recording=Recording())
+            # What must not leave still does not, and bounds are bounds: only theirs are left out.
+            kept = {k: v for k, v in os.environ.items() if not k.startswith("OTELBRIDGE_MAX_")}
+            _default = Tracing(recording=Recording.from_env(kept))
     return _default
 
 
@@ -178,6 +181,17 @@ def guard(doing: str) -> None:
     """Log the exception being handled: telemetry failed and the program goes on.
 
     Called in an ``except Exception`` block; every place that keeps a failure of telemetry away
-    from the program ends here.
+    from the program ends here. The same failure is logged once a minute, with its count.
     """
-    logger.warning("otelbridge could not %s; the program goes on", doing, exc_info=True)
+    now = monotonic()
+    since, missed = _said.get(doing, (0.0, 0))
+    if since and now - since < _SAY_EVERY_S:
+        _said[doing] = (since, missed + 1)
+        return
+    _said[doing] = (now, 0)
+    again = f" ({missed} times more since it was last said)" if missed else ""
+    logger.warning("otelbridge could not %s; the program goes on%s", doing, again, exc_info=True)
+
+
+_SAY_EVERY_S = 60.0
+_said: dict[str, tuple[float, int]] = {}

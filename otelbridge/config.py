@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict, TypeVar, cast
 from uuid import UUID
@@ -17,6 +17,7 @@ from otelbridge._executors import (
     run_in_executor,
 )
 from otelbridge.context import current_run
+from otelbridge.errors import ConfigurationError
 from otelbridge.manager import (
     AsyncCallbackManager,
     CallbackManager,
@@ -113,6 +114,13 @@ def fill_config(
         "recursion_limit": DEFAULT_RECURSION_LIMIT,
         "configurable": {},
     }
+    if config is not None and not isinstance(config, Mapping):
+        raise ConfigurationError(
+            f"The config is {config!r}; it must be a dict, such as {{'tags': ['a']}}."
+        )
+    if config:
+        check_callbacks(config.get("callbacks"))
+        check_labels(config.get("tags"), config.get("metadata"))
     for source in (inherited, config):
         if not source:
             continue
@@ -132,6 +140,34 @@ def fill_config(
         if isinstance(value, str) and key not in full["metadata"]:
             full["metadata"][key] = value
     return cast("RunnableConfig", full)
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Refuse callbacks that are neither a list nor a manager.
+
+    Raises:
+        ConfigurationError: they are something else.
+    """
+    if callbacks is None or is_manager(callbacks):
+        return
+    if isinstance(callbacks, Sequence) and not isinstance(callbacks, (str, bytes)):
+        return
+    raise ConfigurationError(
+        f"callbacks is {callbacks!r}; it must be a list of handlers, as in "
+        f"{{'callbacks': [handler]}}, or a callback manager."
+    )
+
+
+def check_labels(tags: Any, metadata: Any) -> None:
+    """Refuse tags and metadata of the wrong kind.
+
+    Raises:
+        ConfigurationError: they are no list of strings and no dict.
+    """
+    if isinstance(tags, str) or not isinstance(tags or (), Iterable):
+        raise ConfigurationError(f"tags is {tags!r}; it must be a list of strings.")
+    if not isinstance(metadata or {}, Mapping):
+        raise ConfigurationError(f"metadata is {metadata!r}; it must be a dict.")
 
 
 def _copied(value: Any) -> Any:

@@ -66,6 +66,29 @@ def owned_context(context: Context) -> contextvars.Context:
     return copied
 
 
+class Inside:
+    """The caller's own ``contextvars.Context``, with another OTel Context while a call lasts.
+
+    For code that must see and set the caller's context variables as if it were not traced. What
+    the code itself has attached is there again in the next call.
+    """
+
+    __slots__ = ("_otel",)
+
+    def __init__(self, otel: Context) -> None:
+        self._otel = otel
+
+    def run(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call ``func`` with the OTel Context of this object as the current one."""
+        before = get_otel()
+        set_otel(self._otel)
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._otel = get_otel()
+            set_otel(before)
+
+
 class Step(Generic[T]):
     """An awaitable for one step of an async generator, which is closed with it.
 
@@ -129,7 +152,7 @@ class Steps(Step[T]):
 
     __slots__ = ("_enter",)
 
-    def __init__(self, awaitable: Awaitable[T], context: contextvars.Context) -> None:
+    def __init__(self, awaitable: Awaitable[T], context: contextvars.Context | Inside) -> None:
         self._enter = context.run
         self.then(awaitable)
 

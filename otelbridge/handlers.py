@@ -183,6 +183,18 @@ class Hook(NamedTuple):
     ignored: str | None
 
 
+def is_same(handler: Any, other: Any) -> bool:
+    """Return whether two handlers are one: the same object, or adapters of the same source."""
+    return handler is other or (
+        isinstance(handler, Adapter) and isinstance(other, Adapter) and handler == other
+    )
+
+
+def is_among(handler: Any, handlers: Sequence[Any]) -> bool:
+    """Return whether ``handler`` is one of ``handlers``, without asking the user's ``__eq__``."""
+    return any(is_same(handler, other) for other in handlers)
+
+
 def as_handler(source: object) -> Any:
     """Return ``source`` as an object with ``on_*`` hooks; a handler in that form is itself.
 
@@ -224,6 +236,11 @@ _WRAPPERS: dict[type, Callable[[Any], Any] | None] = {}
 
 def _adapt_instance(source: Any) -> Any:
     # Nothing on the class says what this is: hooks may sit on the instance, or it is a function.
+    if isinstance(source, type):
+        raise ConfigurationError(
+            f"The class {source.__name__} was passed as a callback handler. Pass an instance of "
+            f"it: {source.__name__}()."
+        )
     if any(callable(getattr(source, f"on_{hook}", None)) for hook in HOOKS):
         return source
     if issubclass(type(source), CallbackHandler) or _hooks_on(source):
@@ -281,6 +298,9 @@ class Adapter:
 
     def __repr__(self) -> str:
         return f"as_handler({self.source!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return as_handler, (self.source,)
 
     def _offer(self, hook: str, function: Callable[..., Any]) -> None:
         setattr(self, f"on_{hook}", _fit(hook, function))
@@ -430,7 +450,8 @@ def _picker(
     if set(names) <= set(known):
         order = tuple(known.index(name) for name in names)
     else:
-        order = tuple(range(min(len(names), len(known))))
+        # By position: names of the user's own. One with a default is bound by the user.
+        order = tuple(range(min(declared.required, len(known))))
     if declared.var_positional:
         order = tuple(range(len(known)))
     wanted = tuple(name for name in declared.keyword_only if name in known)
@@ -506,14 +527,18 @@ def _is_overridden(kind: type, name: str) -> bool:
 
 
 _reported: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+_reported_ids: dict[int, set[str]] = {}
 
 
 def report_failure(handler: Any, hook: str) -> None:
     """Log the exception being handled, once for each handler and hook."""
+    source = handler.source if isinstance(handler, Adapter) else handler
     try:
-        seen = _reported.setdefault(handler, set())
-    except TypeError:  # neither hashable nor weakly referable: better twice than never
-        seen = set()
+        seen = _reported.setdefault(source, set())
+    except TypeError:  # a mapping, or a handler without a hash: known by where it is
+        if len(_reported_ids) >= _MOST_TYPES:
+            _reported_ids.clear()
+        seen = _reported_ids.setdefault(id(source), set())
     if hook in seen:
         return
     seen.add(hook)
@@ -534,7 +559,7 @@ def unique(handlers: Sequence[Any]) -> list[Any]:
         return found
     once: list[Any] = []
     for handler in found:
-        if handler not in once:
+        if not is_among(handler, once):
             once.append(handler)
     return once
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from uuid import UUID
 
-from otelbridge.handlers import as_handler, unique
+from otelbridge.handlers import as_handler, is_among, is_same, unique
 
 M = TypeVar("M", bound="CallbackManager")
 
@@ -199,17 +199,18 @@ class CallbackManager:
     def add_handler(self, handler: Any, inherit: bool = True) -> None:
         """Add a handler, once; with ``inherit`` the child runs get it too."""
         handler = as_handler(handler)
-        if handler not in self.handlers:
+        if not is_among(handler, self.handlers):
             self.handlers.append(handler)
-        if inherit and handler not in self.inheritable_handlers:
+        if inherit and not is_among(handler, self.inheritable_handlers):
             self.inheritable_handlers.append(handler)
 
     def remove_handler(self, handler: Any) -> None:
         """Remove a handler, if it is there."""
         handler = as_handler(handler)
-        for handlers in (self.handlers, self.inheritable_handlers):
-            if handler in handlers:
-                handlers.remove(handler)
+        self.handlers = [h for h in self.handlers if not is_same(h, handler)]
+        self.inheritable_handlers = [
+            h for h in self.inheritable_handlers if not is_same(h, handler)
+        ]
 
     def set_handlers(self, handlers: Iterable[Any], inherit: bool = True) -> None:
         """Replace all handlers."""

@@ -8,7 +8,7 @@ handlers and close the span. Whoever begins a run ends it in the same frame. The
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
 from otelbridge import _run_ids
@@ -18,6 +18,7 @@ from otelbridge._run_handlers import ToldRun
 from otelbridge._run_span import outcome_of
 from otelbridge.config import RunnableConfig
 from otelbridge.context import RUN_KEY, Steps, get_otel
+from otelbridge.errors import ConfigurationError
 from otelbridge.handlers import hook_names
 
 __all__ = ["Run", "abegin", "begin", "outcome_of"]
@@ -73,6 +74,10 @@ class Run(ToldRun):
         self._text = ""
         self._names = _NO_NAMES
         if config:
+            if type(config) is not dict and not isinstance(config, Mapping):
+                raise ConfigurationError(
+                    f"The config is {config!r}; it must be a dict, such as {{'tags': ['a']}}."
+                )
             self._config = dict(config)
             self._take(config, here)
         elif here is not None:
@@ -94,7 +99,9 @@ class Run(ToldRun):
         return f"<Run {self.name!r} {self.run_type} {self._text} {state}>"
 
     def enter(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``func`` inside the run."""
+        """Call ``func`` inside the run; as it is where that is so already, or after the end."""
+        if self.ended or get_otel().get(RUN_KEY) is self:
+            return func(*args, **kwargs)
         return self.context.run(func, *args, **kwargs)
 
     def asteps(self, awaitable: Awaitable[T]) -> Steps[T]:

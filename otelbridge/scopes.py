@@ -9,7 +9,7 @@ from uuid import UUID
 
 from opentelemetry.context import Context
 
-from otelbridge.config import RunnableConfig, merge_configs
+from otelbridge.config import RunnableConfig, check_labels, merge_configs
 from otelbridge.context import current_run, get_otel, set_otel
 from otelbridge.manager import AsyncCallbackManager, CallbackManager, Callbacks
 from otelbridge.run import Run, abegin, begin
@@ -55,7 +55,9 @@ class _Block(Generic[Given]):
         Blocks in generators may end in any order; where another block's run is current now, that
         one stays.
         """
-        run = cast("Run", self._run)
+        run = self._run
+        if run is None:
+            raise RuntimeError("This block was left without having been entered; use `with`.")
         if current_run() is run:
             before = self._before
             while (outer := current_run(before)) is not None and outer.ended and outer.block:
@@ -116,6 +118,7 @@ class start_run(_Block[Run]):
         tags: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        check_labels(tags, metadata)
         if tags or metadata:
             added: RunnableConfig = {"tags": list(tags), "metadata": dict(metadata or {})}
             config = merge_configs(config, added)

@@ -360,8 +360,7 @@ async def _aevents(
     finally:
         collector.close()
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await _ended(task)
+        await _ended(task)
     task.result()
 
 

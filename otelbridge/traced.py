@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, TypeVar, cast, overload
 
 from otelbridge._arguments import arguments_of
-from otelbridge.context import Steps
+from otelbridge.context import Inside, Steps, get_otel
 from otelbridge.run import Run, abegin, begin
 from otelbridge.runnables._in_run import Unfinished, unregistered
 
@@ -43,13 +43,17 @@ def traced(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(function, (staticmethod, classmethod)):
+            return cast("Callable[..., Any]", type(function)(decorate(function.__func__)))
+        if not callable(function):
+            raise TypeError(
+                f"@traced was put on {function!r}, which cannot be called. Put it on the function "
+                "itself: for a property, below @property."
+            )
         label = _Label(name or str(getattr(function, "__name__", "traced")), run_type, function)
-        if inspect.isasyncgenfunction(function):
-            return _async_generator(function, label)
-        if inspect.isgeneratorfunction(function):
-            return _generator(function, label)
-        if inspect.iscoroutinefunction(function):
-            return _coroutine(function, label)
+        for is_kind, wrap in _KINDS:
+            if is_kind(function) or is_kind(getattr(function, "__call__", None)):  # noqa: B004
+                return wrap(function, label)
         return _function(function, label)
 
     return decorate if func is None else decorate(func)
@@ -84,7 +88,7 @@ def _function(function: Callable[..., Any], label: _Label) -> Callable[..., Any]
     def call(*args: Any, **kwargs: Any) -> Any:
         run = label.begin(args, kwargs)
         try:
-            output = run.context.run(function, *args, **kwargs)
+            output = _inside(run).run(function, *args, **kwargs)
         except BaseException as error:
             run.fail(error)
             raise
@@ -99,7 +103,7 @@ def _coroutine(function: Callable[..., Any], label: _Label) -> Callable[..., Any
     async def call(*args: Any, **kwargs: Any) -> Any:
         run = await label.abegin(args, kwargs)
         try:
-            output = await run.asteps(function(*args, **kwargs))
+            output = await Steps(function(*args, **kwargs), _inside(run))
         except BaseException as error:
             await run.afail(error)
             raise
@@ -114,7 +118,8 @@ def _generator(function: Callable[..., Any], label: _Label) -> Callable[..., Any
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         run = label.begin(args, kwargs)
         try:
-            output = yield from _steps(run, run.enter(function, *args, **kwargs))
+            step = _inside(run).run
+            output = yield from _steps(step, step(function, *args, **kwargs))
         except GeneratorExit as closed:
             run.close(closed)
             raise
@@ -127,9 +132,10 @@ def _generator(function: Callable[..., Any], label: _Label) -> Callable[..., Any
     return call
 
 
-def _steps(run: Run, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Yield from ``generator``, each of whose steps runs inside the run."""
-    step = run.context.run
+def _steps(
+    step: Callable[..., Any], generator: Generator[Any, Any, Any]
+) -> Generator[Any, Any, Any]:
+    """Yield from ``generator``, each of whose steps is taken by ``step``."""
     try:
         item = step(next, generator)
         while True:
@@ -151,10 +157,11 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         run = await label.abegin(args, kwargs)
         unfinished = Unfinished(run)
-        generator = cast("AsyncGenerator[Any, Any]", run.enter(function, *args, **kwargs))
-        unfinished.iterator = generator
-        steps: Steps[Any] = Steps(run.enter(unregistered, generator.__anext__), run.context)
+        inside = _inside(run)
         try:
+            generator = cast("AsyncGenerator[Any, Any]", inside.run(function, *args, **kwargs))
+            unfinished.hold(generator)
+            steps: Steps[Any] = Steps(inside.run(unregistered, generator.__anext__), inside)
             while True:
                 try:
                     item = await steps
@@ -163,7 +170,7 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    await run.asteps(generator.aclose())
+                    await Steps(generator.aclose(), inside)
                     raise
                 except BaseException as error:
                     steps.then(generator.athrow(error))
@@ -175,7 +182,20 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
         except BaseException as error:
             await run.afail(error)
             raise
+        finally:
+            unfinished.release()
         await run.aend()
-        del unfinished
 
     return call
+
+
+def _inside(run: Run) -> Inside:
+    """Return where the function runs: in its caller's context, with the run as the current one."""
+    return Inside(run.context.run(get_otel))
+
+
+_KINDS = (
+    (inspect.isasyncgenfunction, _async_generator),
+    (inspect.isgeneratorfunction, _generator),
+    (inspect.iscoroutinefunction, _coroutine),
+)

@@ -7,6 +7,7 @@ is written once for sync, once for async, and once for each kind of stream.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import (
     AsyncGenerator,
@@ -21,6 +22,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from otelbridge._arguments import arguments_of
+from otelbridge._backlog import running_loop
 from otelbridge.config import (
     RunnableConfig,
     acall_func_with_variable_args,
@@ -234,7 +236,7 @@ class Total:
             return
         try:
             self.value = self.value + chunk
-        except TypeError:
+        except Exception:  # what handlers are told must not stop the stream
             self.value = chunk
             self._adds = False
 
@@ -242,25 +244,53 @@ class Total:
 class Unfinished:
     """Ends a stream's run when its generator's frame goes away without having been closed.
 
-    That happens to an async generator whose event loop has closed before it.
+    That happens to an async generator whose event loop has closed before it. While the loop is
+    there, its finalizer closes the generator; until then the iterators that the stream owns are
+    held here, so that the garbage collector does not close them first, without a loop.
 
-    Attributes:
-        iterator: the body's; it is closed first, inside the run.
+    Args:
+        run: the stream's.
     """
 
-    __slots__ = ("_run", "iterator")
+    __slots__ = ("_loop", "_run")
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.iterator: AsyncIterator[Any] | None = None
+        self._loop = running_loop()
+
+    def hold(self, *iterators: AsyncIterator[Any]) -> None:
+        """Hold the iterators that the stream owns, the body's first, until ``release``."""
+        _held[id(self)] = iterators
+
+    def release(self) -> None:
+        """Let go of the iterators: the stream has closed them."""
+        _held.pop(id(self), None)
 
     def __del__(self) -> None:
         if self._run.ended:
-            return
+            return self.release()
+        if _collector.is_at_work and self._loop is not None and not self._loop.is_closed():
+            return None  # the generator is part of a cycle, and the loop's finalizer closes it
+        iterators = _held.pop(id(self), (None,))
         try:
-            self._run.enter(_close_at_once, self.iterator)
+            self._run.enter(_close_at_once, iterators[0])
         finally:
             self._run.fail(GeneratorExit())
+
+
+class _Collector:
+    """Knows whether the garbage collector is at work, which finalizes a cycle in any order."""
+
+    def __init__(self) -> None:
+        self.is_at_work = False
+        gc.callbacks.append(self)
+
+    def __call__(self, phase: str, info: object) -> None:
+        self.is_at_work = phase == "start"
+
+
+_collector = _Collector()
+_held: dict[int, tuple[AsyncIterator[Any], ...]] = {}
 
 
 def _close_at_once(iterator: AsyncIterator[Any] | None) -> None:
@@ -396,7 +426,7 @@ async def astream_in_run(
     try:
         tapped = _Tap(first, source, taken)
         iterator = aiter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
-        unfinished.iterator = iterator
+        unfinished.hold(iterator, source)
         hooks = run.chunk_hooks()
         backlogs, enter = run.host_backlogs(), run.context.run
         pump = Pump(enter(unregistered, iterator.__anext__), iterator.__anext__, enter)
@@ -432,8 +462,9 @@ async def astream_in_run(
         finally:
             await run.afail(error, inputs=begun_with)
         raise
+    finally:
+        unfinished.release()
     await run.aend(total and total.value, inputs=taken and taken.value)
-    del unfinished
 
 
 class _Tap:

@@ -80,7 +80,8 @@ async def aowned_stream(
     run = await abegin(name, config, input)
     unfinished = Unfinished(run)
     total = _Sum() if run.wants_output() else None
-    chunks = unfinished.iterator = body(input, run, **kwargs)
+    chunks = body(input, run, **kwargs)
+    unfinished.hold(chunks)
     try:
         try:
             steps: Steps[T] = Steps(run.enter(unregistered, chunks.__anext__), run.context)
@@ -103,8 +104,9 @@ async def aowned_stream(
     except BaseException as error:
         await run.afail(error)
         raise
+    finally:
+        unfinished.release()
     await run.aend(total and total.value)
-    del unfinished
 
 
 def close(chunks: Iterator[Any]) -> None:
