@@ -139,6 +139,11 @@ class ToldRun(RecordedRun):
         """Return the list that the backlog of the nearest async run comes into when it is made."""
         return self._backlogs if self._host is None else self._host._backlogs
 
+    def unsettled(self) -> bool:
+        """Return whether async handlers have work, or a failure that is to be raised."""
+        host = self._host
+        return host is not None and bool(host._backlogs) and not host._backlogs[0].idle
+
     def behind(self) -> bool:
         """Return whether async handlers have work that nobody has awaited yet."""
         host = self._host

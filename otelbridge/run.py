@@ -112,7 +112,7 @@ class Run(ToldRun):
         """End the run with its output. A second end, of any kind, does nothing."""
         if self.ended:
             return
-        if self.handlers:
+        if f"on_{self._kind}_end" in self._names:
             try:
                 self._tell("end", (output,), extra)
             except BaseException as error:
@@ -157,7 +157,7 @@ class Run(ToldRun):
         """As ``end``; async handlers are awaited before the run ends, also when cancelled."""
         if self.ended:
             return
-        if self.handlers or self.behind():
+        if f"on_{self._kind}_end" in self._names or self.unsettled():
             try:
                 await self._tell_last("end", (output,), extra)
             except BaseException as error:
@@ -169,7 +169,7 @@ class Run(ToldRun):
         """As ``fail``; async handlers are awaited before the run ends, also when cancelled."""
         if self.ended:
             return
-        if isinstance(error, GeneratorExit) or not (self.handlers or self.behind()):
+        if isinstance(error, GeneratorExit) or not (self.handlers or self.unsettled()):
             # A coroutine that is being closed may not await.
             return self.fail(error, **extra)
         try:
@@ -222,7 +222,7 @@ def begin(
     run = Run(name, config, run_type, kind)
     if run.recorded and run._tracing.recording.capture_content:
         run.capture_input(inputs)
-    if run.handlers:
+    if f"on_{kind}_start" in run._names:
         if kind == "chain":
             extra["run_type"] = run_type
         if "tool_inputs" in extra:
@@ -250,7 +250,7 @@ async def abegin(
     run = Run(name, config, run_type, kind, is_async=True)
     if run.recorded and run._tracing.recording.capture_content:
         run.capture_input(inputs)
-    if run.handlers:
+    if f"on_{kind}_start" in run._names:
         if kind == "chain":
             extra["run_type"] = run_type
         if "tool_inputs" in extra:

@@ -217,27 +217,36 @@ def _outputs(outputs: Sequence[Any], return_exceptions: bool) -> list[Any]:
 
 
 class Total:
-    """What the chunks of a stream add up to, with ``+``; the last chunk where they do not add.
+    """What the chunks of a stream add up to, with ``+``; the last chunk where they do not add."""
 
-    Attributes:
-        value: the total so far; None before the first chunk.
-    """
-
-    __slots__ = ("_adds", "value")
+    __slots__ = ("_adds", "_texts", "_value")
 
     def __init__(self) -> None:
-        self.value: Any = None
+        self._value: Any = None
         self._adds = True
+        self._texts: list[str] = []  # joined at the end: adding texts one by one is quadratic
+
+    @property
+    def value(self) -> Any:
+        """The total so far; None before the first chunk."""
+        if self._texts:
+            text = "".join(self._texts)
+            self._texts = [text]
+            return text
+        return self._value
 
     def add(self, chunk: Any) -> None:
         """Take one more chunk."""
-        if self.value is None or not self._adds:
-            self.value = chunk
+        if type(chunk) is str and (self._texts or (self._value is None and self._adds)):
+            self._texts.append(chunk)
+            return
+        before, self._texts, self._value = self.value, [], chunk
+        if before is None or not self._adds:
             return
         try:
-            self.value = self.value + chunk
+            self._value = before + chunk
         except Exception:  # what handlers are told must not stop the stream
-            self.value = chunk
+            self._value = chunk
             self._adds = False
 
 

@@ -127,6 +127,9 @@ class RunnableLambda(Runnable[Input, Output]):
         elif own != "<lambda>":
             self.name = own
         self._is_plain = hasattr(self, "func") and _is_plain(func)
+        self._is_aplain = (
+            hasattr(self, "afunc") and _is_plain(self.afunc) and not is_async_generator(self.afunc)
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RunnableLambda):
@@ -196,7 +199,13 @@ class RunnableLambda(Runnable[Input, Output]):
         """Await the function as a run; a sync function runs in a thread."""
         run = await abegin(self.name or self.get_name(), config, input)
         try:
-            output = await run.asteps(self._ainvoke(input, run, kwargs))
+            if self._is_aplain and not kwargs:
+                output = await run.asteps(self.afunc(input))
+                if type(output) not in _NO_RUNNABLES and isinstance(output, Runnable):
+                    returned = output.ainvoke(input, self._one_deeper(run, input))
+                    output = await run.asteps(returned)
+            else:
+                output = await run.asteps(self._ainvoke(input, run, kwargs))
         except BaseException as error:
             await run.afail(error)
             raise
