@@ -17,6 +17,7 @@ from .cases import (
     lambdas,
     listeners,
     misuse,
+    own_runnables,
     tools,
     wrapping,
 )
@@ -35,6 +36,7 @@ MODULES = (
     lambdas,
     listeners,
     misuse,
+    own_runnables,
     tools,
     wrapping,
 )
