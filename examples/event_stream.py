@@ -18,6 +18,10 @@ async def speak(words: list[str]) -> AsyncIterator[str]:
         yield f"{word} "
 
 
+def add_one(value: int) -> int:
+    return value + 1
+
+
 async def main() -> None:
     chain = RunnableLambda(fetch) | RunnableLambda(speak)
 
@@ -34,6 +38,6 @@ async def main() -> None:
 if __name__ == "__main__":
     asyncio.run(main())
     print("the same without asyncio:")
-    chain = RunnableLambda(lambda value: value + 1, name="add_one")
+    chain = RunnableLambda(add_one)
     for event in chain.stream_events(1, version="v2"):
         print(f"  {event['event']:<20} {event['name']:<17} {event['data']}")

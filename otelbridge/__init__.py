@@ -56,7 +56,7 @@ from otelbridge.stream_events import StreamEvent
 from otelbridge.traced import traced
 
 if TYPE_CHECKING:
-    from otelbridge.export import configure
+    from otelbridge.export.configure import configure
 
 __all__ = [
     "AddableDict",
@@ -119,7 +119,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # configure() brings the SDK and its exporters; importing the library must not.
     if name == "configure":
-        from otelbridge.export import configure
+        from otelbridge.export.configure import configure
 
         return configure
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,7 +34,8 @@ class Backlog:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = weakref.ref(loop)  # the table below maps the loop to this
+        # Not weakly: the garbage collector clears weak references in a cycle before it finalizes it.
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: loop
         self._waiting: deque[tuple[Awaitable[Any] | None, Any, Any]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._errors: list[BaseException] = []
@@ -78,8 +79,11 @@ class Backlog:
         # Not in ``_work``: a task that is cancelled before its first step never gets there.
         if self._task is task:
             self._task = None
-        if any(awaitable is None for awaitable, _, _ in self._waiting):
-            self._wake()  # cancelled in the middle of one: others are waited for
+        if self._is_awaited():
+            self._wake()  # cancelled in the middle of one: the others still have their turn
+
+    def _is_awaited(self) -> bool:
+        return True
 
     def belongs_to(self, loop: asyncio.AbstractEventLoop | None) -> bool:
         """Return whether ``loop`` is the loop that runs this backlog."""
@@ -165,6 +169,14 @@ def _is_cancelled(task: asyncio.Task[None] | None) -> bool:
 
 class LoopBacklog(Backlog):
     """The backlog of an event loop, for runs that no async run is above."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._loop = weakref.ref(loop)  # the table below maps the loop to this
+
+    def _is_awaited(self) -> bool:
+        # Else the loop is ending, and a task begun now would only be destroyed with it.
+        return any(awaitable is None for awaitable, _, _ in self._waiting)
 
     def __del__(self) -> None:
         if self._waiting:

@@ -26,10 +26,45 @@ _KEYS = frozenset(RunnableConfig.__annotations__)
 _ROOT_KEYS = _KEYS - {"configurable"}
 
 
+class ChildConfig(dict[str, Any]):
+    """Stands for the whole config of a run directly below ``run``, which costs more than the run.
+
+    Passed only to runnables of our own that do nothing with a config but begin with it.
+    """
+
+    __slots__ = ("run", "tag")
+
+    def __init__(self, run: Run, tag: str | None) -> None:
+        self.run = run
+        self.tag = tag
+
+
 class ConfiguredRun(RunState):
     """A run that has a place among the others."""
 
     __slots__ = ()
+
+    @property
+    def parent_run_id(self) -> UUID | None:
+        """The id of the run that this one was begun in, or None."""
+        return self._parent_id if self._above is None else self._above.run_id
+
+    def _descend(self, above: Run, tag: str | None) -> None:
+        """Begin directly in ``above``: what is inherited is shared with it; none of it changes."""
+        self._above = above
+        self._says_tags = above._says_tags
+        self.handlers = self.inheritable_handlers = above.inheritable_handlers
+        self.tags = self.inheritable_tags = above.inheritable_tags
+        self.metadata = self.inheritable_metadata = above.inheritable_metadata
+        if tag is not None:
+            self.tags = [tag, *self.tags]
+
+    def direct_config(self, tag: str) -> RunnableConfig:
+        """As ``child_config``, for a runnable of our own that only begins with its config."""
+        if self._says_tags:
+            return cast("RunnableConfig", ChildConfig(cast("Run", self), tag))
+        # Upstream puts the tag behind those that a manager was made with.
+        return self.child_config(tag)
 
     def _take(self, config: RunnableConfig, here: Run | None) -> None:
         """Take name, id, handlers, tags and metadata from the caller's config."""
@@ -47,6 +82,7 @@ class ConfiguredRun(RunState):
                 self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
                 self.tags = self.inheritable_tags = [*tags] if tags else []
                 self.metadata = self.inheritable_metadata = {**metadata} if metadata else {}
+                self._says_tags = True
                 return
         elif isinstance(callbacks, CallbackManager):
             # What a run gives to those below it: nothing is left to be found out.
@@ -59,7 +95,7 @@ class ConfiguredRun(RunState):
 
     def _adopt(self, manager: CallbackManager) -> None:
         handlers, heirs = manager.handlers, manager.inheritable_handlers
-        self.parent_run_id = manager.parent_run_id
+        self._parent_id = manager.parent_run_id
         self.handlers = unique(handlers) if handlers else []
         self.inheritable_handlers = unique(heirs) if heirs else []
         self.tags = manager.tags[:]
@@ -99,15 +135,13 @@ class ConfiguredRun(RunState):
 
     def child_config(self, tag: str | None = None) -> RunnableConfig:
         """Return the whole config for one run below this one."""
-        shared = self._shared
-        if shared is None:
-            shared = self.shared_config()
+        shared = cast("dict[str, Any]", self._shared or self.shared_config())
         config = shared.copy()
         config["tags"] = [*shared["tags"]]
         config["metadata"] = {**shared["metadata"]}
         config["configurable"] = {**shared["configurable"]}
         config["callbacks"] = self.get_child(tag)
-        return config
+        return cast("RunnableConfig", config)
 
     def shared_config(self) -> RunnableConfig:
         """Return the config of what runs below, to be read and never changed."""

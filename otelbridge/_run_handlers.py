@@ -82,13 +82,17 @@ class ToldRun(RecordedRun):
             await adeliver_last(hooks, name, self._host, args, self._said(hook, extra))
         if self._host is not None and self._host._backlogs:
             backlog = self.backlog
-            if backlog is not None and not backlog.idle:
+            if backlog is None:
+                return
+            while backlog.busy and self._host is self:
+                await backlog.wait()  # a cancel may add what it has kept from a handler
+            if not backlog.idle:
                 await backlog.settle()
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:
         said: dict[str, Any] = {
             "run_id": self._said_id(),
-            "parent_run_id": self.parent_run_id,
+            "parent_run_id": self._parent_id if self._above is None else self._above._said_id(),
             "tags": self.tags,
         }
         if hook == "start":

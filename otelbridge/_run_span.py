@@ -40,13 +40,17 @@ class RecordedRun(ConfiguredRun):
     __slots__ = ()
 
     def _open(self, otel: Context, here: Run | None) -> None:
-        if self.parent_run_id is None:
+        above = self._above
+        base = otel
+        if above is not None and above is here:
+            tracing = self._tracing = above._tracing
+        elif above is None and self._parent_id is None:
             tracing = self._tracing = _tracing.current()
-            base = otel
         else:
             parent_span, tracing = self._parent(here)
             self._tracing = tracing
-            base = otel if parent_span is None else Context({**otel, SPAN_KEY: parent_span})
+            if parent_span is not None:
+                base = Context({**otel, SPAN_KEY: parent_span})
         attributes = None
         name = self.name
         recorded = False
@@ -194,8 +198,15 @@ class RecordedRun(ConfiguredRun):
         if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
             self._set(semconv.RUN_ID, self._text)
 
+    @property
+    def captures(self) -> bool:
+        """Whether inputs and outputs are recorded."""
+        return self.recorded and self._tracing.recording.capture_content
+
     def capture_input(self, inputs: Any) -> None:
         """Record the input."""
+        if not self.recorded:
+            return
         try:
             self._set(semconv.RUN_INPUT, self._tracing.gate.content(semconv.RUN_INPUT, inputs))
         except Exception:

@@ -33,6 +33,7 @@ class RunState:
 
     __slots__ = (
         "__weakref__",
+        "_above",
         "_ambient",
         "_backlogs",
         "_config",
@@ -44,7 +45,9 @@ class RunState:
         "_kind",
         "_loop",
         "_names",
+        "_parent_id",
         "_process",
+        "_says_tags",
         "_shadowed",
         "_shared",
         "_text",
@@ -60,7 +63,6 @@ class RunState:
         "inheritable_tags",
         "metadata",
         "name",
-        "parent_run_id",
         "recorded",
         "run_type",
         "span",
@@ -69,7 +71,9 @@ class RunState:
 
     context: OwnedContext
     span: Span
-    parent_run_id: UUID | None
+    _parent_id: UUID | None
+    _above: Run | None  # the run that this was begun directly in, if all is inherited from that
+    _says_tags: bool  # all inheritable tags come from configs, none from a manager made by hand
     block: object  # the with block that made this run current, if one did
     recorded: bool
     ended: bool

@@ -202,7 +202,7 @@ class Pump(Generic[T]):
     ) -> None:
         self.box: list[Any] = [None]
         self._enter = enter
-        self._generator = _pumping(first, pull, self.box)
+        self._generator: Any = _pumping(first, pull, self.box)
         self.send = self._generator.send
 
     def rest(self, waiting: object) -> _PumpRest:

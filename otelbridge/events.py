@@ -75,7 +75,7 @@ async def adispatch_custom_event(
 
 def _manager_of(name: str, config: RunnableConfig | None, required: bool) -> CallbackManager | None:
     """Return the manager of the run that ``config`` means: its own, else the current one."""
-    full = ensure_config(config)
+    full = cast("dict[str, Any]", ensure_config(config))
     manager = CallbackManager.of(full["callbacks"])
     here = current_run()
     if manager.parent_run_id is None and here is not None:

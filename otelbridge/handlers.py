@@ -543,11 +543,12 @@ def report_failure(handler: Any, hook: str) -> None:
         return
     seen.add(hook)
     name = type(handler).__name__ if not isinstance(handler, Adapter) else repr(handler)
+    goes_on = "it is raised in the run" if raises(handler) else "the run goes on"
     logger.warning(
-        "Handler %s failed in on_%s; the run goes on, and later failures of this hook are not "
-        "logged",
+        "Handler %s failed in on_%s; %s, and later failures of this hook are not logged",
         name,
         hook,
+        goes_on,
         exc_info=True,
     )
 

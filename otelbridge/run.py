@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from otelbridge import _run_ids
 from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
+from otelbridge._run_config import ChildConfig
 from otelbridge._run_handlers import ToldRun
 from otelbridge._run_span import outcome_of
 from otelbridge.config import RunnableConfig
@@ -66,14 +67,17 @@ class Run(ToldRun):
         self._kind = kind
         self._ambient = here
         self._process = process.token
-        self.recorded = self.ended = self._is_entered = False
-        self.block = self.parent_run_id = self._uuid = self._shadowed = self._config = None
+        self.recorded = self.ended = self._is_entered = self._says_tags = False
+        self.block = self._above = self._parent_id = self._uuid = self._shadowed = None
+        self._config = None
         self._shared = self._events = self._event_hooks = self._event_words = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = _NO_BACKLOGS
         self._text = ""
         self._names = _NO_NAMES
-        if config:
+        if type(config) is ChildConfig:
+            self._descend(config.run, config.tag)
+        elif config:
             if type(config) is not dict and not isinstance(config, Mapping):
                 raise ConfigurationError(
                     f"The config is {config!r}; it must be a dict, such as {{'tags': ['a']}}."
@@ -81,11 +85,12 @@ class Run(ToldRun):
             self._config = dict(config)
             self._take(config, here)
         elif here is not None:
-            self._adopt(here.get_child())
+            self._descend(here, None)
         else:
             self.handlers = self.inheritable_handlers = []
             self.tags = self.inheritable_tags = []
             self.metadata = self.inheritable_metadata = {}
+            self._says_tags = True
         if not self._text:
             self._text = _run_ids.new_text()
         self._open(otel, here)
@@ -220,8 +225,8 @@ def begin(
         Exception: of a handler whose ``raise_error`` is true; the run has ended then.
     """
     run = Run(name, config, run_type, kind)
-    if run.recorded and run._tracing.recording.capture_content:
-        run.capture_input(inputs)
+    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
+        run.capture_input(inputs)  # a stream's comes at its end
     if f"on_{kind}_start" in run._names:
         if kind == "chain":
             extra["run_type"] = run_type
@@ -248,8 +253,8 @@ async def abegin(
 ) -> Run:
     """As ``begin``, in async code: async handlers are awaited."""
     run = Run(name, config, run_type, kind, is_async=True)
-    if run.recorded and run._tracing.recording.capture_content:
-        run.capture_input(inputs)
+    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
+        run.capture_input(inputs)  # a stream's comes at its end
     if f"on_{kind}_start" in run._names:
         if kind == "chain":
             extra["run_type"] = run_type

@@ -160,7 +160,7 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
         inside = _inside(run)
         try:
             generator = cast("AsyncGenerator[Any, Any]", inside.run(function, *args, **kwargs))
-            unfinished.hold(generator)
+            unfinished.iterator = generator
             steps: Steps[Any] = Steps(inside.run(unregistered, generator.__anext__), inside)
             while True:
                 try:
@@ -182,8 +182,6 @@ def _async_generator(function: Callable[..., Any], label: _Label) -> Callable[..
         except BaseException as error:
             await run.afail(error)
             raise
-        finally:
-            unfinished.release()
         await run.aend()
 
     return call

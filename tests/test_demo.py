@@ -78,7 +78,7 @@ def test_demo_shows_the_handled_error_and_the_retry_in_the_trace(
     demo.run(str(folder))
     tree = capsys.readouterr().out.partition("The trace")[2]
     assert re.search(r"decode \[chain\].*UnicodeDecodeError", tree)
-    assert re.search(r"file_skipped +file='not-utf8.txt'", tree)
+    assert re.search(r"file_skipped +file='not-utf8-on-purpose.txt'", tree)
     assert re.search(r"search \[chain\].*ConnectionError", tree)
     assert re.search(r"passages_found +attempt=2", tree)
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from otelbridge import RunnableConfig, start_run
+from otelbridge import ConfigurationError, RunnableConfig, start_run
 from otelbridge.export import configure, render
 from otelbridge.export.otlp import endpoint_is_set
 from otelbridge.export.terminal import wants_colour, width_of
@@ -44,7 +44,7 @@ def run(folder: str | None = None, question: str | None = None) -> int:
     try:
         files = find_files(None if folder is None else Path(folder))
         _watch(files, question, Screen(sys.stdout))
-    except CorpusError as error:
+    except (CorpusError, ConfigurationError) as error:
         print(f"otelbridge demo: {error}", file=sys.stderr)
         return 2
     return 0
@@ -53,14 +53,15 @@ def run(folder: str | None = None, question: str | None = None) -> int:
 def _watch(files: Files, question: str | None, screen: Screen) -> None:
     """Run both pipelines as one run, with a progress bar as its handler."""
     found_files = counted(len(files.paths), "text file")
-    screen.say(f"{found_files} in {files.folder}{_left_out(files)}\n")
+    screen.say(f"{found_files} in {files.folder}{_left_out(files)},")
+    screen.say("and one put in on purpose that cannot be decoded\n")
     config: RunnableConfig = {"callbacks": [ProgressBar(screen)]}
     with (
         tempfile.TemporaryDirectory() as made,
         capture_runs(service_name="otelbridge-demo") as runs,
         _sent_too(runs),
     ):
-        broken = Path(made, "not-utf8.txt")
+        broken = Path(made, "not-utf8-on-purpose.txt")
         broken.write_bytes(_NOT_UTF8)
         with start_run("demo", config=config):
             index = index_files().invoke(replace(files, paths=(*files.paths, broken)))

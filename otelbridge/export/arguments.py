@@ -50,7 +50,7 @@ class Arguments:
             fits, expected = _RULES[field.name]
             if value is not None and not fits(value):
                 raise ConfigurationError(
-                    f"configure({field.name}={_shown(value)}) cannot be used: pass {expected}"
+                    f"configure({field.name}={_shown(field.name, value)}) cannot be used: pass {expected}"
                 )
             # The caller's dict or list may change later; the comparison needs what it was.
             object.__setattr__(self, field.name, _copied(value))
@@ -125,6 +125,7 @@ def _is_provider(value: Any) -> bool:
 
 _URL = (_is_text, 'a URL such as "http://localhost:4318"')
 _NAMES = (_are_names, 'a list of key names, such as ["password"]')
+_CONFIGURABLE = (_are_names, 'a list of key names, such as ["thread_id"]')
 _FLAG = (_is_flag, "True or False")
 _WHOLE = (_is_whole, "a whole number")
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -144,7 +145,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "capture_content": _FLAG,
     "redact": (callable, "a function redact(key, value) that returns what to record"),
     "denied_keys": _NAMES,
-    "configurable_keys": _NAMES,
+    "configurable_keys": _CONFIGURABLE,
     "max_string_bytes": _WHOLE,
     "max_event_bytes": _WHOLE,
     "max_event_keys": _WHOLE,
@@ -152,9 +153,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _shown(value: object) -> str:
-    # Never what a mapping holds: header values are secrets.
-    return repr(value) if isinstance(value, (str, int, float)) else f"<{type(value).__name__}>"
+def _shown(name: str, value: object) -> str:
+    # Never what a mapping holds, nor headers in any form: their values are secrets.
+    is_plain = isinstance(value, (str, int, float)) and name != "headers"
+    return repr(value) if is_plain else f"<{type(value).__name__}>"
 
 
 def _copied(value: Any) -> Any:

@@ -10,6 +10,7 @@ from otelbridge.config import (
     patch_config,
     run_in_executor,
 )
+from otelbridge.runnables import base
 from otelbridge.runnables._addable import AddableDict, aadd, add
 from otelbridge.runnables.base import (
     Runnable,
@@ -43,6 +44,21 @@ forms.retry = RunnableRetry
 forms.sequence = RunnableSequence
 forms.listening = listening
 forms.alistening = alistening
+
+# Upstream defines these in its ``runnables.base``, and programs import them from there.
+for _form in (
+    RunnableBinding,
+    RunnableBindingBase,
+    RunnableEach,
+    RunnableEachBase,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnableSequence,
+):
+    setattr(base, _form.__name__, _form)
+base.RunnableMap = RunnableParallel  # type: ignore[attr-defined]
+base.chain = chain  # type: ignore[attr-defined]
 
 __all__ = [
     "AddableDict",

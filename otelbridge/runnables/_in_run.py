@@ -254,35 +254,29 @@ class Unfinished:
     """Ends a stream's run when its generator's frame goes away without having been closed.
 
     That happens to an async generator whose event loop has closed before it. While the loop is
-    there, its finalizer closes the generator; until then the iterators that the stream owns are
-    held here, so that the garbage collector does not close them first, without a loop.
+    there, its finalizer closes the generator.
 
     Args:
         run: the stream's.
+
+    Attributes:
+        iterator: the body's; it is closed first, inside the run.
     """
 
-    __slots__ = ("_loop", "_run")
+    __slots__ = ("_loop", "_run", "iterator")
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._loop = running_loop()
-
-    def hold(self, *iterators: AsyncIterator[Any]) -> None:
-        """Hold the iterators that the stream owns, the body's first, until ``release``."""
-        _held[id(self)] = iterators
-
-    def release(self) -> None:
-        """Let go of the iterators: the stream has closed them."""
-        _held.pop(id(self), None)
+        self.iterator: AsyncIterator[Any] | None = None
 
     def __del__(self) -> None:
         if self._run.ended:
-            return self.release()
+            return
         if _collector.is_at_work and self._loop is not None and not self._loop.is_closed():
-            return None  # the generator is part of a cycle, and the loop's finalizer closes it
-        iterators = _held.pop(id(self), (None,))
+            return  # the generator is part of a cycle, and the loop's finalizer closes it
         try:
-            self._run.enter(_close_at_once, iterators[0])
+            self._run.enter(_close_at_once, self.iterator)
         finally:
             self._run.fail(GeneratorExit())
 
@@ -299,7 +293,6 @@ class _Collector:
 
 
 _collector = _Collector()
-_held: dict[int, tuple[AsyncIterator[Any], ...]] = {}
 
 
 def _close_at_once(iterator: AsyncIterator[Any] | None) -> None:
@@ -362,15 +355,24 @@ def stream_in_run(
         except BaseException as error:
             run.fail(error, inputs=begun_with)
             raise
+        _capture(run, taken)
         run.close(closed, total and total.value, inputs=taken and taken.value)
         raise
     except BaseException as error:
         try:
             _close_all(run, iterator, source)
         finally:
+            _capture(run, taken)
             run.fail(error, inputs=begun_with)
         raise
+    _capture(run, taken)
     run.end(total and total.value, inputs=taken and taken.value)
+
+
+def _capture(run: Run, taken: Total | None) -> None:
+    """Record what a stream has read, where content is recorded."""
+    if taken is not None and run.captures:
+        run.capture_input(taken.value)
 
 
 def _tap(first: Any, rest: Iterator[Any], taken: Total | None) -> Iterator[Any]:
@@ -435,7 +437,7 @@ async def astream_in_run(
     try:
         tapped = _Tap(first, source, taken)
         iterator = aiter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
-        unfinished.hold(iterator, source)
+        unfinished.iterator = iterator
         hooks = run.chunk_hooks()
         backlogs, enter = run.host_backlogs(), run.context.run
         pump = Pump(enter(unregistered, iterator.__anext__), iterator.__anext__, enter)
@@ -463,16 +465,17 @@ async def astream_in_run(
         except BaseException as error:
             await run.afail(error, inputs=begun_with)
             raise
+        _capture(run, taken)
         await run.aclose(closed, inputs=begun_with)
         raise
     except BaseException as error:
         try:
             await _aclose_all(run, iterator, source)
         finally:
+            _capture(run, taken)
             await run.afail(error, inputs=begun_with)
         raise
-    finally:
-        unfinished.release()
+    _capture(run, taken)
     await run.aend(total and total.value, inputs=taken and taken.value)
 
 

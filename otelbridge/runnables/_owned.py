@@ -81,7 +81,7 @@ async def aowned_stream(
     unfinished = Unfinished(run)
     total = _Sum() if run.wants_output() else None
     chunks = body(input, run, **kwargs)
-    unfinished.hold(chunks)
+    unfinished.iterator = chunks
     try:
         try:
             steps: Steps[T] = Steps(run.enter(unregistered, chunks.__anext__), run.context)
@@ -104,8 +104,6 @@ async def aowned_stream(
     except BaseException as error:
         await run.afail(error)
         raise
-    finally:
-        unfinished.release()
     await run.aend(total and total.value)
 
 

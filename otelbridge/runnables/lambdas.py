@@ -184,14 +184,14 @@ class RunnableLambda(Runnable[Input, Output]):
         return returned.invoke(input, self._one_deeper(run, input))
 
     def _one_deeper(self, run: Run, input: Any) -> RunnableConfig:
-        config = run.child_config()
+        config = cast("dict[str, Any]", run.child_config())
         if config["recursion_limit"] <= 0:
             raise RecursionError(
                 f"The recursion limit was reached when {self!r} returned a runnable for the input "
                 f"{input!r}. Raise recursion_limit in the config if that is meant."
             )
         config["recursion_limit"] -= 1
-        return config
+        return cast("RunnableConfig", config)
 
     async def ainvoke(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any

@@ -17,6 +17,7 @@ from otelbridge.runnables.base import (
     RunnableSerializable,
     coerce_to_runnable,
 )
+from otelbridge.runnables.lambdas import RunnableLambda
 
 _LEAST = 2
 
@@ -101,7 +102,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
         value: Any = input
         try:
             for step, tag in zip(self.steps, self._tags):
-                value = run.context.run(step.invoke, value, run.child_config(tag), **kwargs)
+                value = run.context.run(step.invoke, value, _below(step, run, tag), **kwargs)
                 kwargs = {}
         except BaseException as error:
             run.fail(error)
@@ -117,7 +118,7 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
         value: Any = input
         try:
             for step, tag in zip(self.steps, self._tags):
-                part = step.ainvoke(value, run.child_config(tag), **kwargs)
+                part = step.ainvoke(value, _below(step, run, tag), **kwargs)
                 value = await run.asteps(part)
                 kwargs = {}
         except BaseException as error:
@@ -223,6 +224,10 @@ class RunnableSequence(RunnableSerializable[Input, Output]):
             chunks = step.atransform(chunks, run_manager.child_config(tag), **kwargs)
             kwargs = {}
         return chunks
+
+
+def _below(step: Runnable[Any, Any], run: Run, tag: str) -> RunnableConfig:
+    return run.direct_config(tag) if type(step) is RunnableLambda else run.child_config(tag)
 
 
 class _Line:
