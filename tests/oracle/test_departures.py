@@ -18,8 +18,8 @@ from .libraries import BOTH, OURS, UPSTREAM, Library
 from .recorder import Recorder, record
 from .running import NO_CONFIG_IN_TASKS
 
-pytestmark = pytest.mark.skipif(
-    NO_CONFIG_IN_TASKS, reason="before Python 3.11 upstream loses the config in async code"
+in_async_code = pytest.mark.skipif(
+    NO_CONFIG_IN_TASKS, reason="upstream needs Python 3.11 in async code"
 )
 
 
@@ -132,6 +132,7 @@ def test_3_callbacks_passed_to_a_nested_call_add_to_the_inherited_ones() -> None
     assert ours_inner.runs() == inner.runs()
 
 
+@in_async_code
 async def test_4_sync_dispatch_in_async_code_does_not_hold_up_the_loop() -> None:
     """Upstream waits for the async handler in another thread's loop; ours schedules it."""
     for lib in BOTH:
@@ -162,6 +163,7 @@ async def test_4_sync_dispatch_in_async_code_does_not_hold_up_the_loop() -> None
             assert loops == [True, True]
 
 
+@in_async_code
 async def test_4_error_of_an_async_handler_comes_at_the_end_of_the_run() -> None:
     """Upstream logs it even with `raise_error`; ours raises it when the run ends."""
     logging.getLogger("langchain_core.callbacks.manager").setLevel(logging.CRITICAL)
@@ -186,6 +188,7 @@ async def test_4_error_of_an_async_handler_comes_at_the_end_of_the_run() -> None
     assert results == [1, "'handler'"]
 
 
+@in_async_code
 async def test_4_sync_invoke_on_the_loop_is_awaited_by_drain() -> None:
     """Where no async run is above, `drain` awaits what a sync `invoke` has scheduled."""
     import otelbridge
@@ -204,7 +207,7 @@ def fail(_value: Any) -> Any:
     raise ValueError("first")
 
 
-@pytest.mark.parametrize("form", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("form", ["invoke", pytest.param("ainvoke", marks=in_async_code)])
 def test_5_attempts_of_fallbacks_are_children_of_their_run(form: str) -> None:
     """Upstream tells them as siblings of the run with the fallbacks."""
 
@@ -224,6 +227,7 @@ def test_5_attempts_of_fallbacks_are_children_of_their_run(form: str) -> None:
     assert ours.calls() == upstream.calls()
 
 
+@in_async_code
 def test_5_attempts_of_fallbacks_called_in_a_body_are_children_in_the_event_stream() -> None:
     """The event stream names the same parents as the handlers."""
 
@@ -259,6 +263,7 @@ def test_5_binding_in_a_branch_is_a_child_of_the_branch() -> None:
     assert ours.calls() == upstream.calls()
 
 
+@in_async_code
 async def test_6_event_stream_does_not_write_into_the_data_of_an_event() -> None:
     """Upstream writes the call's input into the first event's data, and fails on other data."""
     for lib in BOTH:
@@ -278,6 +283,7 @@ async def test_6_event_stream_does_not_write_into_the_data_of_an_event() -> None
             assert streams.normalised(told) == expected
 
 
+@in_async_code
 async def test_6_event_stream_of_data_that_is_no_dictionary() -> None:
     """Upstream fails when the first event that it yields has other data."""
     for lib in BOTH:
@@ -296,6 +302,7 @@ async def test_6_event_stream_of_data_that_is_no_dictionary() -> None:
             assert [event["data"] async for event in events] == [5]
 
 
+@in_async_code
 async def test_6_event_stream_of_a_map() -> None:
     """Upstream refuses; ours gives the events of the map and of each element."""
     for lib in BOTH:
@@ -310,6 +317,7 @@ async def test_6_event_stream_of_a_map() -> None:
             assert told[-1]["data"] == {"output": ["1", "2"]}
 
 
+@in_async_code
 def test_6_stream_events_is_the_sync_form() -> None:
     """Upstream has it for version 3 only; ours yields what `astream_events` yields."""
     with pytest.raises(NotImplementedError):
@@ -353,6 +361,7 @@ def test_8_event_after_the_end_reaches_the_handlers() -> None:
     assert program(OURS)[-1][0] == "on_custom_event"
 
 
+@in_async_code
 async def test_9_handlers_are_called_in_list_order() -> None:
     """In async code upstream first calls those with `run_inline`, and then all others at once."""
     for lib in BOTH:
@@ -383,6 +392,7 @@ def _ordered(lib: Library, order: list[tuple[str, Any]], name: str, inline: bool
     return type("Ordered", (lib.BaseCallbackHandler,), {**hooks, "run_inline": inline})()
 
 
+@in_async_code
 async def test_9_sync_handler_runs_inline_in_async_code() -> None:
     """Upstream calls it in a thread pool; ours on the loop's own thread."""
     inline: dict[str, bool] = {}
@@ -396,6 +406,7 @@ async def test_9_sync_handler_runs_inline_in_async_code() -> None:
     assert inline == {"langchain_core": False, "otelbridge": True}
 
 
+@in_async_code
 async def test_10_cancel_and_early_close_are_told_as_upstream_tells_them() -> None:
     """Handlers get the error hook with `CancelledError` or `GeneratorExit` on both."""
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 
 from .building import runner
 from .libraries import OURS, UPSTREAM
 from .programs import Program
-from .running import NO_CONFIG_IN_TASKS, outcome
+from .running import outcome
 from .strategies import programs
 
 EXAMPLES = settings.default.max_examples * 5 // 2
 """500 with the profile `ci`: two libraries and many forms want more than one law does."""
 
 
-@pytest.mark.skipif(NO_CONFIG_IN_TASKS, reason="upstream needs Python 3.11 in async code")
 @settings(max_examples=EXAMPLES)
 @given(programs())
 def test_drawn_program_gives_what_upstream_gives(program: Program) -> None:

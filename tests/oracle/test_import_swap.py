@@ -52,11 +52,12 @@ def swapped(text: str) -> str:
     return text.replace("langchain_core", "otelbridge")
 
 
-@pytest.mark.skipif(NO_CONFIG_IN_TASKS, reason="upstream needs Python 3.11 in async code")
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_program_prints_the_same_after_the_name_is_replaced(path: Path) -> None:
     """A program for langchain-core prints the same with otelbridge in its imports."""
     text = path.read_text(encoding="utf-8")
+    if NO_CONFIG_IN_TASKS and "asyncio" in text:
+        pytest.skip("upstream needs Python 3.11 in async code")
     ours = printed(swapped(text), path.name)
     assert ours == printed(text, path.name)
     assert ours
