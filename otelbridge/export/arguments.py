@@ -50,7 +50,8 @@ class Arguments:
             fits, expected = _RULES[field.name]
             if value is not None and not fits(value):
                 raise ConfigurationError(
-                    f"configure({field.name}={_shown(field.name, value)}) cannot be used: pass {expected}"
+                    f"configure({field.name}={_shown(field.name, value)}) cannot be used: "
+                    f"pass {expected}"
                 )
             # The caller's dict or list may change later; the comparison needs what it was.
             object.__setattr__(self, field.name, _copied(value))

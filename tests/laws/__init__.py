@@ -1,0 +1,1 @@
+"""The laws: what must hold of every run, whatever happens to it."""
