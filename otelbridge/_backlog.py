@@ -34,7 +34,7 @@ class Backlog:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Not weakly: the garbage collector clears weak references in a cycle before it finalizes it.
+        # Not weakly: a collector clears weak references in a cycle before it finalizes the cycle.
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: loop
         self._waiting: deque[tuple[Awaitable[Any] | None, Any, Any]] = deque()
         self._task: asyncio.Task[None] | None = None

@@ -224,12 +224,13 @@ def merge_configs(*configs: RunnableConfig | None) -> RunnableConfig:
     merged: dict[str, Any] = {}
     for config in configs:
         if config is not None:
+            is_said = config.get("callbacks") is not None
             for key, value in ensure_config(config).items():
-                _merge_key(merged, key, value)
+                _merge_key(merged, key, value, is_said)
     return cast("RunnableConfig", merged)
 
 
-def _merge_key(merged: dict[str, Any], key: str, value: Any) -> None:
+def _merge_key(merged: dict[str, Any], key: str, value: Any, is_said: bool) -> None:
     if key in ("metadata", "configurable"):
         merged[key] = {**merged.get(key, {}), **(value or {})}
     elif key == "tags":
@@ -237,7 +238,7 @@ def _merge_key(merged: dict[str, Any], key: str, value: Any) -> None:
     elif key == "callbacks":
         if value is not None:
             held = merged.get(key)
-            merged[key] = _copied(value) if held is None else _merge_callbacks(held, value)
+            merged[key] = _copied(value) if held is None else _merge_callbacks(held, value, is_said)
     elif key == "recursion_limit":
         if value != DEFAULT_RECURSION_LIMIT:
             merged[key] = value
@@ -245,11 +246,15 @@ def _merge_key(merged: dict[str, Any], key: str, value: Any) -> None:
         merged[key] = value or merged.get(key)
 
 
-def _merge_callbacks(first: Any, second: Any) -> Any:
+def _merge_callbacks(first: Any, second: Any, is_said: bool) -> Any:
     if is_manager(first):
         manager = first.copy()
         if is_manager(second):
-            return manager.merge(second)
+            merged = manager.merge(second)
+            # A run that a config names is nearer than the current one, and the later is the nearer.
+            if is_said and second.parent_run_id is not None:
+                merged.parent_run_id = second.parent_run_id
+            return merged
         added = second
     elif is_manager(second):
         manager, added = second.copy(), first
