@@ -1,4 +1,9 @@
-"""Every runnable invocation is an OpenTelemetry span, every custom event a span event."""
+"""Every runnable invocation is an OpenTelemetry span, every custom event a span event.
+
+Where to start: ``RunnableLambda`` and ``chain`` make runnables of functions, ``|`` composes them;
+``dispatch_custom_event`` and ``adispatch_custom_event`` say what a function is doing; ``traced``
+and ``start_run`` are for code without runnables; ``configure`` says where the traces go.
+"""
 
 from __future__ import annotations
 

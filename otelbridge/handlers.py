@@ -162,7 +162,27 @@ class AsyncCallbackHandler(BaseCallbackHandler):
 class CallbackHandler:
     """A handler in this project's form: define any ``handle_*`` hook, sync or async.
 
-    A hook takes as many of its values as it declares, by their names in ``HOOKS`` or by position:
+    A hook takes as many of its values as it declares, by these names or by position:
+
+    ===================================  ========================================================
+    ``handle_custom_event``              name, data, run_id, tags, metadata
+    ``handle_chain_start``               serialized, inputs, run_id, parent_run_id, tags, metadata,
+                                         run_type, name
+    ``handle_chain_end``                 outputs, run_id, parent_run_id, tags
+    ``handle_chain_error``               error, run_id, parent_run_id, tags
+    ``handle_tool_start``                serialized, input_str, run_id, parent_run_id, tags,
+                                         metadata, name, inputs, tool_call_id
+    ``handle_tool_end``, ``_error``      output (error), run_id, parent_run_id, tags
+    ``handle_retriever_start``           serialized, query, then as for a chain
+    ``handle_retriever_end``, ``_error`` documents (error), run_id, parent_run_id, tags
+    ``handle_llm_start``                 serialized, prompts, then as for a chain
+    ``handle_chat_model_start``          serialized, messages, then as for a chain
+    ``handle_llm_new_token``             token, run_id, parent_run_id, tags
+    ``handle_llm_end``, ``_error``       response (error), run_id, parent_run_id, tags
+    ``handle_stream_chunk``              chunk, run_id, parent_run_id, tags
+    ===================================  ========================================================
+
+    A parameter with a default and a name of its own is left to the user.
 
     >>> class Progress(CallbackHandler):
     ...     def handle_custom_event(self, name, data):
@@ -536,7 +556,7 @@ def report_failure(handler: Any, hook: str) -> None:
     try:
         seen = _reported.setdefault(source, set())
     except TypeError:  # a mapping, or a handler without a hash: known by where it is
-        if len(_reported_ids) >= _MOST_TYPES:
+        if id(source) not in _reported_ids and len(_reported_ids) >= _MOST_TYPES:
             _reported_ids.clear()
         seen = _reported_ids.setdefault(id(source), set())
     if hook in seen:

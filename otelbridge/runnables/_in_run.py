@@ -575,6 +575,36 @@ async def _aclose_all(
         await aclose(source)
 
 
+def begun(coro: Awaitable[T]) -> asyncio.Future[T]:
+    """Start a coroutine as a task whose exception nobody may come to see: a dropped stream's."""
+    task = asyncio.ensure_future(coro)
+    task.add_done_callback(_see)
+    return task
+
+
+def _see(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def aclose_each(iterators: Sequence[AsyncIterator[Any]]) -> None:
+    """Close async iterators, one that fails included; raise the first exception."""
+    if iterators:
+        try:
+            await aclose(iterators[0])
+        finally:
+            await aclose_each(iterators[1:])
+
+
+def close_each(iterators: Sequence[Iterator[Any]]) -> None:
+    """As ``aclose_each``, for iterators."""
+    if iterators:
+        try:
+            _close(iterators[0])
+        finally:
+            close_each(iterators[1:])
+
+
 async def cancel_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
     """Cancel tasks and wait until they have ended."""
     for task in tasks:

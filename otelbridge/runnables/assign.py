@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import wait
@@ -12,7 +11,15 @@ from otelbridge.config import RunnableConfig, get_executor_for_config
 from otelbridge.run import Run
 from otelbridge.runnables._addable import AddableDict
 from otelbridge.runnables._fields import ByFields
-from otelbridge.runnables._in_run import aclose, anext_or, aonce, cancel_all, once, owned
+from otelbridge.runnables._in_run import (
+    aclose_each,
+    anext_or,
+    aonce,
+    begun,
+    cancel_all,
+    once,
+    owned,
+)
 from otelbridge.runnables._owned import close
 from otelbridge.runnables._tee import atee, tee
 from otelbridge.runnables.base import Runnable
@@ -81,7 +88,7 @@ class RunnableAssign(ByFields, Runnable[dict[str, Any], dict[str, Any]]):
     ) -> AsyncIterator[dict[str, Any]]:
         passed, given = atee(chunks, 2)
         added = self.mapper.atransform(given, run_manager.child_config(), **kwargs)
-        head = asyncio.ensure_future(anext_or(added, _NOTHING))
+        head = begun(anext_or(added, _NOTHING))
         try:
             async for chunk in owned(passed):
                 if others := self._others(chunk):
@@ -91,10 +98,10 @@ class RunnableAssign(ByFields, Runnable[dict[str, Any], dict[str, Any]]):
                 async for chunk in added:
                     yield chunk
         finally:
-            if not head.done():
+            try:
                 await cancel_all([head])
-            await aclose(added)
-            await aclose(passed)
+            finally:
+                await aclose_each([added, passed])
 
     def invoke(
         self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any

@@ -339,7 +339,7 @@ class Runnable(ABC, Generic[Input, Output]):
                 return index, await _acaught(return_exceptions, self.ainvoke, value, each, kwargs)
 
         tasks = [
-            asyncio.ensure_future(ainvoke(index, value, each))
+            _in_run.begun(ainvoke(index, value, each))
             for index, (value, each) in enumerate(zip(inputs, configs))
         ]
         try:

@@ -103,7 +103,7 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
     async def _ainvoke(self, input: Any, run: Run) -> dict[str, Any]:
         steps = dict(self.steps__)
         tasks = [
-            asyncio.ensure_future(step.ainvoke(input, _branch_config(run, key)))
+            _in_run.begun(step.ainvoke(input, _branch_config(run, key)))
             for key, step in steps.items()
         ]
         try:
@@ -148,8 +148,7 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
                             pulls[executor.submit(next, branches[key], _DONE)] = key
             finally:
                 wait(pulls)  # a generator that is running cannot be closed
-                for chunks in branches.values():
-                    _close(chunks)
+                _in_run.close_each(list(branches.values()))
 
     def _branches(self, copies: list[Iterator[Any]], run: Run) -> dict[str, Iterator[Any]]:
         return {
@@ -178,7 +177,7 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
             for (key, step), chunks in zip(self.steps__.items(), copies)
         }
         pulls = {
-            asyncio.ensure_future(_in_run.anext_or(chunks, _DONE)): key
+            _in_run.begun(_in_run.anext_or(chunks, _DONE)): key
             for key, chunks in branches.items()
         }
         try:
@@ -190,11 +189,12 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
                     if chunk is not _DONE:
                         yield AddableDict({key: chunk})
                         pull = _in_run.anext_or(branches[key], _DONE)
-                        pulls[asyncio.ensure_future(pull)] = key
+                        pulls[_in_run.begun(pull)] = key
         finally:
-            await _in_run.cancel_all(list(pulls))
-            for chunks in branches.values():
-                await _in_run.aclose(chunks)
+            try:
+                await _in_run.cancel_all(list(pulls))
+            finally:
+                await _in_run.aclose_each(list(branches.values()))
 
 
 RunnableMap = RunnableParallel
@@ -202,8 +202,3 @@ RunnableMap = RunnableParallel
 
 def _branch_config(run: Run, key: str) -> RunnableConfig:
     return run.child_config(f"map:key:{key}")
-
-
-def _close(chunks: Runnable[Any, Any] | Iterator[Any]) -> None:
-    if (close := getattr(chunks, "close", None)) is not None:
-        close()
