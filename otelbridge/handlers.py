@@ -562,7 +562,7 @@ def report_failure(handler: Any, hook: str) -> None:
     if hook in seen:
         return
     seen.add(hook)
-    name = type(handler).__name__ if not isinstance(handler, Adapter) else repr(handler)
+    name = getattr(source, "__qualname__", None) or type(source).__name__
     goes_on = "it is raised in the run" if raises(handler) else "the run goes on"
     logger.warning(
         "Handler %s failed in on_%s; %s, and later failures of this hook are not logged",

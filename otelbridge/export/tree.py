@@ -115,7 +115,8 @@ def _event_parts(event: Event) -> Iterator[Part]:
         yield "dim", "· "
         yield "event", event.name
     if cut := attributes.get(semconv.TRUNCATED):
-        yield "outcome", f"  (cut: {cut})"
+        shown = ", ".join(map(str, cut)) if isinstance(cut, (tuple, list)) else cut
+        yield "outcome", f"  (cut: {shown})"
     for key, value in attributes.items():
         if key == semconv.DATA:
             yield "", f"  {value!r}"
