@@ -55,13 +55,13 @@ from otelbridge.runnables import (
     chain,
     coerce_to_runnable,
 )
-from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
 from otelbridge.scopes import atrace_group, start_run, trace_group
 from otelbridge.stream_events import StreamEvent
 from otelbridge.traced import traced
 
 if TYPE_CHECKING:
     from otelbridge.export.configure import configure
+    from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
 
 __all__ = [
     "AddableDict",
@@ -121,10 +121,18 @@ __all__ = [
 ]
 
 
+_TOOLS = frozenset({"BaseTool", "Tool", "ToolException", "tool"})
+
+
 def __getattr__(name: str) -> object:
-    # configure() brings the SDK and its exporters; importing the library must not.
+    # configure() brings the SDK and its exporters, and not every program has tools; importing the
+    # library must stay quick.
     if name == "configure":
         from otelbridge.export.configure import configure
 
         return configure
+    if name in _TOOLS:
+        from otelbridge.runnables import tool as tools
+
+        return getattr(tools, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

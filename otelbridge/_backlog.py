@@ -108,18 +108,18 @@ class Backlog:
                     self._errors.append(raised)
         self._task = None
 
-    async def wait(self) -> None:
+    async def wait(self, *, cancelled: bool = False) -> None:
         """Wait for all that was added before.
 
-        When the waiting task is cancelled it goes on for at most ``CANCEL_GRACE_S`` seconds; a
-        second cancel stops the work.
+        From when the waiting task is cancelled it goes on for at most ``CANCEL_GRACE_S`` seconds;
+        a second cancel stops the work. ``cancelled`` says that the first has been.
         """
         if _inside.get() is self:  # a handler that itself runs something: waiting would be forever
             return
         if self.busy:
             reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._put(None, reached)
-            await self._reach(reached)
+            await (self._reach_soon(reached) if cancelled else self._reach(reached))
 
     async def settle(self) -> None:
         """As ``wait``; then raise the first exception that asks for it."""
@@ -132,12 +132,15 @@ class Backlog:
         try:
             await asyncio.shield(reached)
         except asyncio.CancelledError:
-            try:
-                await asyncio.wait({reached}, timeout=CANCEL_GRACE_S)
-            finally:
-                if not reached.done():
-                    self._stop(reached)
+            await self._reach_soon(reached)
             raise
+
+    async def _reach_soon(self, reached: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.wait({reached}, timeout=CANCEL_GRACE_S)
+        finally:
+            if not reached.done():
+                self._stop(reached)
 
     def _stop(self, reached: asyncio.Future[None]) -> None:
         """Cancel what runs and drop what waits before ``reached``."""

@@ -84,9 +84,14 @@ class ToldRun(RecordedRun):
             backlog = self.backlog
             if backlog is None:
                 return
-            while backlog.busy and self._host is self:
-                await backlog.wait()  # a cancel may add what it has kept from a handler
-            if not backlog.idle:
+            cancelled = hook == "error" and isinstance(args[0], asyncio.CancelledError)
+            rounds = 0
+            # A cancel may add what it has kept from a handler. A handler that ignores the cancel
+            # is left to the loop.
+            while backlog.busy and (cancelled or self._host is self) and rounds < 2:
+                await backlog.wait(cancelled=cancelled)
+                rounds += cancelled
+            if not backlog.idle and not (cancelled and backlog.busy):
                 await backlog.settle()
 
     def _said(self, hook: str, extra: Mapping[str, Any]) -> dict[str, Any]:

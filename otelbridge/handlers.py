@@ -12,10 +12,11 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from otelbridge._arguments import Arguments, arguments_of, without_self
 from otelbridge.errors import ConfigurationError
@@ -552,13 +553,11 @@ _reported_ids: dict[int, set[str]] = {}
 
 def report_failure(handler: Any, hook: str) -> None:
     """Log the exception being handled, once for each handler and hook."""
-    source = handler.source if isinstance(handler, Adapter) else handler
+    source = _culprit(handler, hook)
     try:
         seen = _reported.setdefault(source, set())
-    except TypeError:  # a mapping, or a handler without a hash: known by where it is
-        if id(source) not in _reported_ids and len(_reported_ids) >= _MOST_TYPES:
-            _reported_ids.clear()
-        seen = _reported_ids.setdefault(id(source), set())
+    except TypeError:  # no hash, or no weak references
+        seen = _reported_by_id(source)
     if hook in seen:
         return
     seen.add(hook)
@@ -571,6 +570,26 @@ def report_failure(handler: Any, hook: str) -> None:
         goes_on,
         exc_info=True,
     )
+
+
+def _culprit(handler: Any, hook: str) -> Any:
+    """Return what failures of ``hook`` are remembered by; of a mapping that is the function."""
+    source = handler.source if isinstance(handler, Adapter) else handler
+    if isinstance(handler, MappingAdapter):
+        found = (call for name, call in source.items() if _MAPPING_KEYS.get(name) == hook)
+        return next(found, source)
+    return source
+
+
+def _reported_by_id(source: Any) -> set[str]:
+    seen = _reported_ids.get(id(source))
+    if seen is None:
+        if len(_reported_ids) >= _MOST_TYPES:
+            _reported_ids.clear()
+        seen = _reported_ids[id(source)] = set()
+        with suppress(TypeError):  # the next object at this place is another handler
+            finalize(source, _reported_ids.pop, id(source), None).atexit = False
+    return seen
 
 
 def unique(handlers: Sequence[Any]) -> list[Any]:

@@ -96,6 +96,9 @@ class Run(ToldRun):
         self._open(otel, here)
         if self.handlers:
             self._names = hook_names(self.handlers)
+        if here is None and self._parent_id is not None:
+            # A thread that the context does not reach: the config still says what is above.
+            here = _run_ids.live.get(self._parent_id.int)
         if is_async or (here is not None and here._host is not None):
             self._settle_host(here, is_async)
 
