@@ -1,4 +1,4 @@
-"""What the laws of events read: exported spans, also of programs that run in a process of their own.
+"""What the laws of events read: exported spans, also of programs in a process of their own.
 
 Such a program begins with ``PREAMBLE``: ``provider(...)`` and ``finished``, whose spans
 ``say_finished()`` prints as JSON for ``told``.

