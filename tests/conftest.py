@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -41,3 +43,14 @@ def _log_levels_last_one_test() -> Iterator[None]:
     for logger, level in before:
         if logger.level != level:
             logger.setLevel(level)
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """No coverage within: it keeps objects for each thread, and the test counts objects."""
+    here, threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    sys.settrace(here)
+    threading.settrace(threads)  # type: ignore[arg-type]

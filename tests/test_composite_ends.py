@@ -180,6 +180,7 @@ COMPOSITES["nested_sync"] = lambda: RunnableBranch(
 )
 
 
+@pytest.mark.usefixtures("untraced")
 def test_nothing_is_retained() -> None:
     """Runs of composites leave no objects behind once they have ended."""
     runnable = COMPOSITES["nested_sync"]() | RunnablePassthrough.assign(a=lambda x: 1)
