@@ -121,7 +121,9 @@ class SpanEvents:
         while self.waiting and self._take_turn():
             try:
                 if self._closed:
-                    late, self.waiting = self.waiting, []
+                    # The list stays the same one: a thread may be about to append to it.
+                    while self.waiting:
+                        late.append(self.waiting.pop(0))
                 elif not self._drain():
                     return
             finally:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from time import time_ns
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -121,6 +122,20 @@ def test_threads_that_outlast_their_run_lose_nothing() -> None:
         ]
         assert Counter(found) == Counter(every)
     runs.assert_clean()
+
+
+def test_event_queued_while_others_are_written_late_is_not_lost() -> None:
+    """A thread that was stopped on its way into the queue still reaches it after the end."""
+    with capture_runs() as runs:
+        with start_run("run") as run:
+            events = run._events
+            assert events is not None
+            append = events.waiting.append
+        for i in range(2):
+            append(("late", {semconv.DATA: i}, 1, time_ns()))
+            events.flush_late()
+    late = runs.find_all("run late event")
+    assert [span.events[0].attributes["data"] for span in late] == [0, 1]
 
 
 # ------------------------------------------------------------------ one id, many runs
