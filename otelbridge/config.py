@@ -171,7 +171,9 @@ def check_labels(tags: Any, metadata: Any) -> None:
 
 
 def _copied(value: Any) -> Any:
-    return value.copy() if hasattr(value, "copy") else list(value)
+    if hasattr(value, "copy"):
+        return value.copy()
+    return CallbackManager.of(value) if is_manager(value) else list(value)
 
 
 def get_config(context: Context | None = None) -> RunnableConfig:
