@@ -24,7 +24,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 # ------------------------------------------------------------------ fork
 
 _FORK = """
-import os, random, threading
+import os, threading, time
 from otelbridge import RunnableLambda
 
 FORKS, THREADS = 10, 4
@@ -63,6 +63,8 @@ with start_run("run", config={"callbacks": [handler]}) as run:
         while not stop.is_set():
             run.event("thread", [number, counts[number]])
             counts[number] += 1
+            if counts[number] % 50 == 0:
+                time.sleep(0.001)  # else the forking thread hardly gets its turn
 
     threads = [threading.Thread(target=dispatching, args=(n,)) for n in range(THREADS)]
     for thread in threads:
@@ -70,7 +72,7 @@ with start_run("run", config={"callbacks": [handler]}) as run:
     for number in range(FORKS):
         before = sum(counts)
         while sum(counts) == before:  # the others are at it
-            pass
+            time.sleep(0)
         read, write = os.pipe()
         if os.fork() == 0:
             code = 1
