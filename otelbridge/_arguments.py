@@ -92,7 +92,8 @@ def _arguments(function: Callable[..., Any]) -> Arguments:
 
 
 def _config_name(parameters: list[inspect.Parameter]) -> str | None:
-    by_name = [p.name for p in parameters if p.name == "config" and p.kind is not p.POSITIONAL_ONLY]
+    unnamed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+    by_name = [p.name for p in parameters if p.name == "config" and p.kind not in unnamed]
     if by_name:
         return by_name[0]
     for parameter in parameters[1:]:
