@@ -156,7 +156,7 @@ async def abatch_honours_max_concurrency(lib: Library) -> Any:
 @case()
 def batch_as_completed_gives_indices(lib: Library) -> Any:
     def slow(number: int) -> int:
-        time.sleep(number / 100)
+        time.sleep(number / 10)
         return number * 10
 
     return list(lib.RunnableLambda(slow).batch_as_completed([3, 0]))
@@ -165,7 +165,7 @@ def batch_as_completed_gives_indices(lib: Library) -> Any:
 @case()
 async def abatch_as_completed_gives_indices(lib: Library) -> Any:
     async def slow(number: int) -> int:
-        await asyncio.sleep(number / 100)
+        await asyncio.sleep(number / 10)
         return number * 10
 
     return [pair async for pair in lib.RunnableLambda(slow).abatch_as_completed([3, 0])]
