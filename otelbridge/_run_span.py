@@ -135,9 +135,12 @@ class RecordedRun(ConfiguredRun):
             number = self._said_id().int
             _run_ids.leave(self, number, self._shadowed)
             self._shadowed = None
-            context = span.get_span_context()
-            if context.is_valid:
-                _run_ids.remember(number, context, self._tracing, self.name)
+            try:
+                context = span.get_span_context()
+                if context.is_valid:
+                    _run_ids.remember(number, context, self._tracing, self.name)
+            except Exception:
+                guard("read a span's context")
         # The context holds the run: letting go of it here spares the garbage collector the cycle.
         self.context = _NO_CONTEXT
         self._events = None

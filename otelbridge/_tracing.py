@@ -126,10 +126,14 @@ class Tracing:
             and (limits.span_attributes is None or limits.span_attributes >= _PLACES)
         )
         maker = None if provider is _PROXY else cast("trace.TracerProvider", provider)
-        self._tracer = trace.get_tracer(
-            semconv.SCOPE_NAME, __version__, maker, schema_url=semconv.SCHEMA_URL
-        )
         self._seen = provider
+        try:
+            self._tracer = trace.get_tracer(
+                semconv.SCOPE_NAME, __version__, maker, schema_url=semconv.SCHEMA_URL
+            )
+        except Exception:
+            self._tracer, self.absent = trace.NoOpTracer(), True
+            guard("get a tracer")
 
 
 _UNSEEN = object()
