@@ -483,7 +483,7 @@ def _picker(
         named: dict[str, Any] = {key: values[known.index(key)] for key in wanted}
         if declared.var_keyword:
             taken = {known[index] for index in order}
-            rest = {key: kwargs.get(key) for key in keywords if key not in taken}
+            rest = {key: value for key, value in zip(known, values) if key not in taken}
             named = {**rest, **named}
         return [values[index] for index in order], named
 
