@@ -77,7 +77,7 @@ def some_and_rest(name: Any, data: Any, run_id: Any, **rest: Any) -> Any:
         (lambda a, b, c, d, e: (a, b, c, d, e), ("load", 5, ID, ["t"], {"k": 1})),
         (lambda *values: values, ("load", 5, ID, ["t"], {"k": 1})),
         (keyword_only, (5, {"k": 1})),
-        (with_rest, ("load", GIVEN)),
+        (with_rest, ("load", {"data": 5, **GIVEN})),
         (some_and_rest, ("load", 5, ID, {"tags": ["t"], "metadata": {"k": 1}})),
         (partial(lambda own, name, data: (own, name, data), "own"), ("own", "load", 5)),
     ],

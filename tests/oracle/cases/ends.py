@@ -108,7 +108,7 @@ async def timeout_of_a_lambda(lib: Library) -> Any:
     seen = record(lib)
     try:
         await asyncio.wait_for(
-            lib.RunnableLambda(body).ainvoke(1, {"callbacks": [seen.handler]}), 0.01
+            lib.RunnableLambda(body).ainvoke(1, {"callbacks": [seen.handler]}), 0.3
         )
     except (TimeoutError, asyncio.TimeoutError):
         return seen.calls()
