@@ -22,7 +22,7 @@ from otelbridge import semconv
 ROOT = Path(__file__).parents[2]
 
 # Past this a program has deadlocked.
-PATIENCE_S = 30
+PATIENCE_S = 180
 
 PREAMBLE = """
 import json, sys

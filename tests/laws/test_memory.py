@@ -183,7 +183,7 @@ def test_nothing_is_kept_of_ended_runs(kind: str) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
