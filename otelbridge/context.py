@@ -245,9 +245,9 @@ class _PumpRest(Step[None]):
     def close(self) -> None:
         """Close the step where it waits."""
         # Not by the generator's close(): see ``Step``.
-        with suppress(GeneratorExit, StopIteration, StopAsyncIteration):
-            self._enter(self._coro.throw, GeneratorExit())
-            raise RuntimeError("async generator ignored GeneratorExit")
+        if (step := self._coro.gi_yieldfrom) is not None:
+            self._enter(_close, step)
+        self._enter(self._coro.close)
 
     def _or_done(self, given: object) -> object:
         if given is self._box:

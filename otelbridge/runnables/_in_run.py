@@ -606,9 +606,13 @@ def close_each(iterators: Sequence[Iterator[Any]]) -> None:
 
 
 async def cancel_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel tasks and wait until they have ended."""
+    """Cancel tasks and wait until they have ended.
+
+    One that is being cancelled already is not cancelled again: that would stop its handlers.
+    """
     for task in tasks:
-        task.cancel()
+        if not getattr(task, "cancelling", int)():  # Python 3.11
+            task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
