@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thawed() -> Iterator[None]:
+    """What ``watched`` has kept from the garbage collector is given back to it."""
+    yield
+    gc.unfreeze()
+
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

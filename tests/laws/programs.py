@@ -93,7 +93,7 @@ def programs(
 
     Args:
         together: some have a parallel, which needs threads or a loop.
-        spans: some generators hold a span of the user's own open while they yield.
+        spans: some bodies hold a span of the user's own open.
         awaits_at_end: some async generators await while they are closed.
         leaves: how many bodies at most.
     """
@@ -103,7 +103,7 @@ def programs(
     failures = st.sampled_from([0, 0, 0, 1, ALWAYS])
     fails_after = st.sampled_from([None, None, None, 0, 1])
     bodies = st.one_of(
-        st.builds(Call, small, small, failures, st.booleans()),
+        st.builds(Call, small, small, failures, st.booleans() if spans else no),
         st.builds(
             Chunks, small, st.integers(0, 1), fails_after, st.booleans() if spans else no, cleans_up
         ),
@@ -143,6 +143,20 @@ def bodies(program: Node) -> list[Call | Chunks]:
         return bodies(program.body)
     parts = program.tries if isinstance(program, Instead) else program.parts
     return [body for part in parts for body in bodies(part)]
+
+
+def may_fail_together(program: Node) -> bool:
+    """Return whether a parallel of the tree has a body that fails; it cancels the others then."""
+    if isinstance(program, (Call, Chunks)):
+        return False
+    if isinstance(program, Together):
+        fails = (getattr(b, "failures", 0) or getattr(b, "fails_after", None) is not None
+                 for b in bodies(program))
+        return any(fails)
+    if isinstance(program, Again):
+        return may_fail_together(program.body)
+    parts = program.tries if isinstance(program, Instead) else program.parts
+    return any(map(may_fail_together, parts))
 
 
 def built(program: Node, watch: Watch, *, in_async: bool) -> Built:

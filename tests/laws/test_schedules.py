@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -15,20 +14,11 @@ from hypothesis import strategies as st
 
 from . import counting
 from .counting import looked_for
-from .programs import Boom, Built, Node, bodies, built, programs
+from .programs import Boom, Built, Node, bodies, built, may_fail_together, programs
 from .stepping import Cancelling, by_hand
 from .watching import Token, Watch, collect, watched
 
-EXAMPLES = 40 if counting.CI else 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _little_to_collect() -> Iterator[None]:
-    """Garbage is collected after each schedule: what was there before is left out of it."""
-    collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+EXAMPLES = 60 if counting.CI else 8
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,10 +167,13 @@ def _name(form: Callable[..., Any]) -> str:
     return form.__name__.strip("_")
 
 
+# Python ends what is in cyclic garbage in any order. OTel's own block around a span is a generator,
+# which then detaches outside of its context; nobody can help that but who writes ``with``.
+
+
 @pytest.mark.parametrize("form", SYNC, ids=_name)
 def test_sync_schedules_keep_the_laws(form: Callable[..., None]) -> None:
     """A program run in a sync form, wherever it fails or is dropped, keeps the laws."""
-    # Python closes generators in cyclic garbage in any order, and outside of their contexts.
     spans = form is not _stream_dropped_in_a_cycle
 
     @looked_for(EXAMPLES)
@@ -363,8 +356,10 @@ def on_a_loop(watch: Watch, main: Callable[[], Awaitable[Any]], *, shuts_down: b
 def test_async_schedules_keep_the_laws(form: Callable[..., Awaitable[None]]) -> None:
     """A program run in an async form, wherever it fails or is dropped, keeps the laws."""
 
+    spans = form is not _astream_dropped_in_a_cycle
+
     @looked_for(EXAMPLES)
-    @given(programs(), handlers, st.booleans(), st.data())
+    @given(programs(spans=spans), handlers, st.booleans(), st.data())
     def run(program: Node, kinds: list[str], shuts_down: bool, data: st.DataObject) -> None:
         shuts_down = shuts_down or any(
             getattr(body, "cleans_up", False) for body in bodies(program)
@@ -393,7 +388,7 @@ def test_cancel_at_every_await_keeps_the_laws(
 ) -> None:
     """Cancelled at any await, of the task itself or of one below it, a program keeps the laws."""
 
-    @looked_for(max(2, EXAMPLES // 4))
+    @looked_for(max(2, EXAMPLES // 2))
     @given(programs(leaves=4), handlers)
     def run(program: Node, kinds: list[str]) -> None:
         at = 0
@@ -418,8 +413,8 @@ def _cancelled(
             await cancelling.run(lambda: form(made.runnable, token, config, watch, None))
 
         on_a_loop(watch, main)
-        # A parallel cancels its branches once more when all tasks are cancelled at once.
-        stopped = cancelling.whom in ("main twice", "all")
+        # A parallel cancels its branches too, when one fails; then the test's cancel is the second.
+        stopped = cancelling.whom in ("main twice", "all") or may_fail_together(program)
         watch.check(made.parents, stopped=stopped)
     return cancelling.reached
 

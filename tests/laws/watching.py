@@ -306,7 +306,11 @@ def nothing_said(kept: list[str]) -> Iterator[None]:
 
 @contextmanager
 def watched(**options: Any) -> Iterator[Watch]:
-    """Watch the block; call ``check`` on what this gives at its end."""
+    """Watch the block; call ``check`` on what this gives at its end.
+
+    What is there before is left out of all garbage collections in the block: they are many.
+    """
+    gc.freeze()
     with capture_runs(**options) as captured:
         watch = Watch(captured)
         with nothing_said(watch.logged):
