@@ -177,8 +177,7 @@ class RunnableParallel(RunnableSerializable[Input, dict[str, Any]]):
             for (key, step), chunks in zip(self.steps__.items(), copies)
         }
         pulls = {
-            _in_run.begun(_in_run.anext_or(chunks, _DONE)): key
-            for key, chunks in branches.items()
+            _in_run.begun(_in_run.anext_or(chunks, _DONE)): key for key, chunks in branches.items()
         }
         try:
             while pulls:

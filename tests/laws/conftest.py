@@ -17,7 +17,6 @@ def _thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the figure."""
     counting = sys.modules.get("laws.counting")

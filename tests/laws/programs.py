@@ -150,8 +150,10 @@ def may_fail_together(program: Node) -> bool:
     if isinstance(program, (Call, Chunks)):
         return False
     if isinstance(program, Together):
-        fails = (getattr(b, "failures", 0) or getattr(b, "fails_after", None) is not None
-                 for b in bodies(program))
+        fails = (
+            getattr(b, "failures", 0) or getattr(b, "fails_after", None) is not None
+            for b in bodies(program)
+        )
         return any(fails)
     if isinstance(program, Again):
         return may_fail_together(program.body)

@@ -355,7 +355,6 @@ def on_a_loop(watch: Watch, main: Callable[[], Awaitable[Any]], *, shuts_down: b
 @pytest.mark.parametrize("form", ASYNC, ids=_name)
 def test_async_schedules_keep_the_laws(form: Callable[..., Awaitable[None]]) -> None:
     """A program run in an async form, wherever it fails or is dropped, keeps the laws."""
-
     spans = form is not _astream_dropped_in_a_cycle
 
     @looked_for(EXAMPLES)

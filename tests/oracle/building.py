@@ -58,6 +58,10 @@ class Builder:
         body = Body(self._lib, self._name(node.kind[:4]), acts)
         function = body.function(SYNC_TWIN.get(node.kind, node.kind))
         twin = body.function(ASYNC_TWIN[node.kind]) if node.kind in ASYNC_TWIN else None
+        if "tool" in node.kind:
+            name = self._name("pack")
+            pack = self._lib.RunnableLambda(lambda value: {"value": digest(value)}, name=name)
+            return pack | self._lib.tool(function)
         if "chunks" in node.kind:
             return self._lib.RunnableGenerator(function, twin)
         return self._lib.RunnableLambda(function, afunc=twin)

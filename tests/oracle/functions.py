@@ -132,6 +132,27 @@ class Body:
 
         return coroutine
 
+    def _tool(self) -> Callable[..., Any]:
+        def tool(value: Any, config: Any) -> str:
+            """Do the acts."""
+            self.act(value, config)
+            return self.answer(value)
+
+        return self._annotated(tool)
+
+    def _async_tool(self) -> Callable[..., Any]:
+        async def async_tool(value: Any, config: Any) -> str:
+            """Do the acts."""
+            await self.aact(value, config)
+            return self.answer(value)
+
+        return self._annotated(async_tool)
+
+    def _annotated(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A tool's config is known by its type, which is the library's own."""
+        function.__annotations__.update(value=str, config=self.lib.RunnableConfig)
+        return function
+
     def _generator(self) -> Callable[..., Any]:
         def generator(value: Any, config: Any) -> Iterator[str]:
             self.act(value, config, slice(0, 1))

@@ -30,7 +30,7 @@ from .programs import (
 )
 from .running import NO_CONFIG_IN_TASKS
 
-SYNC_KINDS = ("plain", "generator", "chunks", "both", "both_generators", "both_chunks")
+SYNC_KINDS = ("plain", "generator", "chunks", "both", "both_generators", "both_chunks", "tool")
 ASYNC_KINDS = (
     "plain",
     "coroutine",
@@ -39,8 +39,10 @@ ASYNC_KINDS = (
     "both",
     "both_generators",
     "both_chunks",
+    "tool",
+    "async_tool",
 )
-SYNC_BODIES = ("plain", "generator", "chunks")
+SYNC_BODIES = ("plain", "generator", "chunks", "tool")
 SYNC_WAYS = ("sync", "config", "thread")
 ASYNC_FORMS = {
     "ainvoke",
