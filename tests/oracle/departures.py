@@ -308,6 +308,25 @@ def each_failed_input_keeps_its_error(outcome: Any, inputs: Sequence[Any]) -> An
     return [error for error, _ in zip(own, results, strict=True)], sorted(told, key=sort_key)
 
 
+def own_config_of_a_tool(outcome: Any) -> Any:
+    """5: the config that a tool's function is given is linked to the tool's run.
+
+    Upstream gives it the config that the tool was called with, so what it does with that config is
+    told as the caller's, at the tool's place; where the call has no run above, it fails.
+    """
+    result, calls = outcome
+    tool = next(run for hook, run, _ in calls if hook == "on_tool_start")
+    above = tool.rpartition("/")[0]
+    inside, told = False, []
+    for hook, run, given in calls:
+        if inside and hook != "on_tool_end":
+            tags = [tag for tag in given["tags"] if not tag.startswith(PLACES)]
+            run, given = tool + run[len(above) :], {**given, "tags": tags}
+        inside = (inside or hook == "on_tool_start") and hook != "on_tool_end"
+        told.append((hook, run, given))
+    return result, told
+
+
 def input_left_alone(outcome: Any, inputs: Sequence[Any]) -> Any:
     """A corner: fallbacks with `exception_key` get a copy of the input with the error in it.
 

@@ -75,9 +75,10 @@ class Recorder:
             given["run_type"] = named["run_type"]
         if hook == "on_custom_event":
             given["names"] = sorted(named)
-        self.calls_made.append(
-            Call(hook, named["run_id"], named.get("parent_run_id"), named.get("name"), given)
-        )
+        name = named.get("name")
+        if name is None and isinstance(values[0], dict):  # a tool's name is in `serialized`
+            name = values[0].get("name")
+        self.calls_made.append(Call(hook, named["run_id"], named.get("parent_run_id"), name, given))
 
     def calls(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Every call as (hook, label of its run, what it was given)."""

@@ -43,7 +43,6 @@ ASYNC_KINDS = (
     "async_tool",
 )
 SYNC_BODIES = ("plain", "generator", "chunks", "tool")
-SYNC_WAYS = ("sync", "config", "thread")
 ASYNC_FORMS = {
     "ainvoke",
     "abatch",
@@ -78,6 +77,8 @@ class Surroundings:
         binding: a binding (a retry is one) may stand here. Not where upstream calls it with one
             run in the config and another in the context and takes it for a child of the latter.
         batched: it is called by a batch that is called in a body.
+        by_hand: the body may pass its config on. Not in a tool, which upstream gives the config of
+            its caller: see `departures.own_config_of_a_tool`.
         rescue: fallbacks may stand here. Not as fallbacks: an event stream does not tell that the
             inner ones have failed, so `departures` could not tell whose attempts come next.
     """
@@ -89,16 +90,24 @@ class Surroundings:
     binding: bool = True
     batched: bool = False
     rescue: bool = True
+    by_hand: bool = True
 
     @property
     def below(self) -> Surroundings:
         """One level down, called with the context of the run that calls."""
-        return replace(self, depth=self.depth - 1, binding=True, batched=False, rescue=True)
+        return replace(
+            self,
+            depth=self.depth - 1,
+            binding=True,
+            batched=False,
+            rescue=True,
+            by_hand=True,
+        )
 
     @property
     def as_part(self) -> Surroundings:
         """One level down, called in the form that this one is called in."""
-        return replace(self, depth=self.depth - 1, binding=not self.batched, rescue=True)
+        return replace(self.below, binding=not self.batched, batched=self.batched)
 
     @property
     def without_context(self) -> Surroundings:
@@ -124,7 +133,11 @@ def nodes(draw: st.DrawFn, where: Surroundings) -> Node:
 @st.composite
 def _steps(draw: st.DrawFn, where: Surroundings) -> Step:
     kind = draw(st.sampled_from(ASYNC_KINDS if where.asynchronous else SYNC_KINDS))
-    body = replace(where, asynchronous=where.asynchronous and kind not in SYNC_BODIES)
+    body = replace(
+        where,
+        asynchronous=where.asynchronous and kind not in SYNC_BODIES,
+        by_hand="tool" not in kind,
+    )
     acts = [_says(body), _fails] if where.failing else [_says(body)]
     if where.depth:
         acts.append(_calls(body))
@@ -132,19 +145,23 @@ def _steps(draw: st.DrawFn, where: Surroundings) -> Step:
 
 
 def _says(where: Surroundings) -> st.SearchStrategy[Say]:
-    ways = ("sync", "config", "thread", "async") if where.asynchronous else SYNC_WAYS
-    return st.builds(Say, name=texts, data=data, how=st.sampled_from(ways))
+    ways = ("sync", "async") if where.asynchronous else ("sync",)
+    by_hand = ("config", "thread") if where.by_hand else ()
+    return st.builds(Say, name=texts, data=data, how=st.sampled_from((*ways, *by_hand)))
 
 
 def _calls(where: Surroundings) -> st.SearchStrategy[Call]:
-    below = nodes(where.below)
-    if not where.asynchronous:
-        ways = st.sampled_from(("implicit", "config", "thread"))
-        return st.builds(Call, node=below, how=ways)
+    def calls(callees: st.SearchStrategy[Node], *ways: str) -> st.SearchStrategy[Call]:
+        return st.builds(Call, node=callees, how=st.sampled_from(ways))
+
     in_sync_code = nodes(replace(where.below, asynchronous=False))
+    if not where.asynchronous:
+        by_hand = ("config", "thread") if where.by_hand else ()
+        return calls(in_sync_code, "implicit", *by_hand)
+    if not where.by_hand:
+        return st.one_of(calls(nodes(where.below), "implicit"), calls(in_sync_code, "sync"))
     return st.one_of(
-        st.builds(Call, node=below, how=st.sampled_from(("implicit", "config"))),
-        st.builds(Call, node=in_sync_code, how=st.sampled_from(("sync", "thread"))),
+        calls(nodes(where.below), "implicit", "config"), calls(in_sync_code, "sync", "thread")
     )
 
 

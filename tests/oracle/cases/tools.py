@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import departures
 from ..libraries import Library
 from ..recorder import record
 from . import case
@@ -87,6 +88,19 @@ def tool_takes_the_config(lib: Library) -> Any:
     made = lib.tool(where)
     result = made.invoke({"word": "a"}, {"tags": ["t"], "metadata": {"k": 1}})
     return result, sorted(made.args)
+
+
+@case(departure=departures.own_config_of_a_tool)
+def tool_dispatches_with_its_config(lib: Library) -> Any:
+    def work(word: str, config: Any) -> str:
+        """Work."""
+        lib.dispatch_custom_event("working", word, config=config)
+        return lib.RunnableLambda(str.upper, name="inner").invoke(word, config)
+
+    work.__annotations__.update(word=str, config=lib.RunnableConfig)
+    seen = record(lib)
+    sequence = lib.RunnableLambda(lambda word: {"word": word}, name="pack") | lib.tool(work)
+    return sequence.invoke("a", {"callbacks": [seen.handler], "tags": ["t"]}), seen.calls()
 
 
 @case()
