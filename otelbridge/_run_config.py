@@ -42,8 +42,6 @@ class ChildConfig(dict[str, Any]):
 class ConfiguredRun(RunState):
     """A run that has a place among the others."""
 
-    __slots__ = ()
-
     @property
     def parent_run_id(self) -> UUID | None:
         """The id of the run that this one was begun in, or None."""

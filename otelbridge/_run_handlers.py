@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from otelbridge._backlog import Backlog, running_loop
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class ToldRun(RecordedRun):
     """A run that handlers are told of."""
 
-    __slots__ = ()
-
     def event(self, name: str, data: Any) -> None:
         """Dispatch a custom event of this run; it never blocks an event loop.
 
         After the run's end handlers still get it, and it becomes a zero-length child span.
         """
-        if self.recorded:
+        events = self._events
+        if events is not None:
+            events.record(name, data)
+        elif self.recorded:
             self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
@@ -43,7 +44,10 @@ class ToldRun(RecordedRun):
 
     def begin_event(self, name: str, data: Any) -> Coroutine[Any, Any, None] | None:
         """Dispatch a custom event; return what is left to be awaited, mostly nothing."""
-        if self.recorded:
+        events = self._events
+        if events is not None:
+            events.record(name, data)
+        elif self.recorded:
             self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
@@ -51,8 +55,10 @@ class ToldRun(RecordedRun):
         if not hooks:
             return None
         words = self._event_words or self._event_keywords()
-        call = adeliver if self.behind() else deliver_at_once
-        return call(hooks, "custom_event", self._host, (name, data), words)
+        host = self._host
+        is_behind = host is not None and host._backlogs and host._backlogs[0].busy
+        call = adeliver if is_behind else deliver_at_once
+        return call(hooks, "custom_event", host, (name, data), words)
 
     def _event_keywords(self) -> dict[str, Any]:
         # An event is dispatched with the config of what runs below, so it has the tags of that.
@@ -129,14 +135,15 @@ class ToldRun(RecordedRun):
             return None
         if not host._backlogs:
             # Two threads may come here at once: both take what the first has put.
-            host._backlogs.append(Backlog(cast("asyncio.AbstractEventLoop", host._loop)))
+            made = Backlog(cast("asyncio.AbstractEventLoop", host._loop))
+            cast("list[Backlog]", host._backlogs).append(made)
         return host._backlogs[0]
 
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
         loop = running_loop()
-        is_same = host is not None and not host.ended and host._loop is loop
-        if is_same or (host is not None and not host.ended and loop is None and not is_async):
+        is_near = host is not None and not host.ended
+        if is_near and (host._loop is loop or (loop is None and not is_async)):  # type: ignore[union-attr]
             self._host = host
             return
         if is_async and loop is not None:
@@ -144,7 +151,7 @@ class ToldRun(RecordedRun):
             self._loop = loop
             self._backlogs = []
 
-    def host_backlogs(self) -> list[Backlog]:
+    def host_backlogs(self) -> Sequence[Backlog]:
         """Return the list that the backlog of the nearest async run comes into when it is made."""
         return self._backlogs if self._host is None else self._host._backlogs
 

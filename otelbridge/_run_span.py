@@ -12,6 +12,7 @@ from uuid import UUID
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
+    INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
     Span,
     Status,
@@ -37,8 +38,6 @@ _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
 class RecordedRun(ConfiguredRun):
     """A run that has a span."""
 
-    __slots__ = ()
-
     def _open(self, otel: Context, here: Run | None) -> None:
         above = self._above
         base = otel
@@ -51,19 +50,21 @@ class RecordedRun(ConfiguredRun):
             self._tracing = tracing
             if parent_span is not None:
                 base = Context({**otel, SPAN_KEY: parent_span})
-        attributes = None
         name = self.name
         recorded = False
         try:
-            tracer = tracing.tracer()
-            if not tracing.absent:
+            tracing.tracer()
+            if tracing.absent:  # as the API does by itself, in three layers
+                above_span = base.get(SPAN_KEY)
+                span = INVALID_SPAN if above_span is None else _not_recorded(above_span)
+            else:
                 attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
-            span = tracer.start_span(name or "unnamed", base, attributes=attributes)
-            recorded = not tracing.absent and span.is_recording()
+                span = tracing.start(name or "unnamed", base, attributes)
+                recorded = span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
@@ -71,7 +72,7 @@ class RecordedRun(ConfiguredRun):
         self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
         self.recorded = recorded
         if recorded:
-            self._events = SpanEvents(self, span, tracing.limits.events)
+            self._events = SpanEvents(self, span, tracing)
 
     def _more_attributes(self, own: dict[str, str]) -> dict[str, Any]:
         allowed = self._tracing.recording.configurable_keys
@@ -144,6 +145,8 @@ class RecordedRun(ConfiguredRun):
         # The context holds the run: letting go of it here spares the garbage collector the cycle.
         self.context = _NO_CONTEXT
         self._events = None
+        if self._host is self:
+            self._host = None
         if self._process is not process.token:
             return  # inherited over a fork: the span is the parent's to export
         if events is None:
@@ -217,15 +220,15 @@ class RecordedRun(ConfiguredRun):
 
     def record(self, name: str, data: Any) -> None:
         """Give an event to the run's span alone, whatever state the run is in."""
-        try:
-            name, attributes, size = self._tracing.gate.event(name, data)
-            events = self._events
-            if events is not None and self._process is process.token and self.span.is_recording():
-                events.add(name, attributes, size)
-            elif self.recorded:
+        events = self._events
+        if events is not None:
+            events.record(name, data)
+        elif self.recorded:
+            try:
+                name, attributes, _ = self._tracing.gate.event(name, data)
                 self.record_late(name, attributes, time_ns())
-        except Exception:
-            guard("record a custom event")
+            except Exception:
+                guard("record a custom event")
 
     def record_late(self, name: str, attributes: Mapping[str, Any], at_ns: int) -> None:
         """Record an event that no longer fits into the span, as a span of its own."""
@@ -252,6 +255,12 @@ def outcome_of(error: BaseException) -> str | None:
         if kind.__name__ == "GraphBubbleUp" and kind.__module__ == "langgraph.errors":
             return semconv.OUTCOME_INTERRUPTED
     return None
+
+
+def _not_recorded(above: object) -> Span:
+    """Return a span that passes the context of ``above`` on, if that has one."""
+    context = above.get_span_context() if isinstance(above, Span) else INVALID_SPAN_CONTEXT
+    return NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
 
 
 def _span_of(context: Context) -> Span:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Context as OwnedContext
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -28,81 +28,47 @@ if TYPE_CHECKING:
 class RunState:
     """The attributes of a run, and its identity.
 
-    Slots, because a run is made for every call.
+    Most have a value of the class, which most runs never change: a run is made for every call, and
+    setting thirty attributes costs as much as opening its span.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_above",
-        "_ambient",
-        "_backlogs",
-        "_config",
-        "_event_hooks",
-        "_event_words",
-        "_events",
-        "_host",
-        "_is_entered",
-        "_kind",
-        "_loop",
-        "_names",
-        "_parent_id",
-        "_process",
-        "_says_tags",
-        "_shadowed",
-        "_shared",
-        "_text",
-        "_tracing",
-        "_uuid",
-        "_wants_output",
-        "block",
-        "context",
-        "ended",
-        "handlers",
-        "inheritable_handlers",
-        "inheritable_metadata",
-        "inheritable_tags",
-        "metadata",
-        "name",
-        "recorded",
-        "run_type",
-        "span",
-        "tags",
-    )
-
-    context: OwnedContext
-    span: Span
-    _parent_id: UUID | None
-    _above: Run | None  # the run that this was begun directly in, if all is inherited from that
-    _says_tags: bool  # all inheritable tags come from configs, none from a manager made by hand
-    block: object  # the with block that made this run current, if one did
-    recorded: bool
-    ended: bool
-    _text: str
-    _uuid: UUID | None
-    _is_entered: bool
-    _names: frozenset[str]
-    _shadowed: Run | None
-    _config: Mapping[str, Any] | None
-    _shared: RunnableConfig | None
-    _tracing: Tracing
-    _events: SpanEvents | None
-    _event_hooks: tuple[Hook, ...] | None
-    _event_words: dict[str, Any] | None
-    _backlogs: list[Backlog]  # of an async run: none or one
-    _loop: asyncio.AbstractEventLoop | None
-    _wants_output: bool | None
-    _host: Run | None
-    _ambient: Run | None
-    _kind: str
-    _process: object
     name: str
     run_type: str
+    _kind: str
+    _ambient: Run | None
+    _process: object
+    _text: str
+    _tracing: Tracing
+    span: Span
+    context: OwnedContext
     handlers: list[Any]
     inheritable_handlers: list[Any]
     tags: list[str]
     inheritable_tags: list[str]
     metadata: dict[str, Any]
     inheritable_metadata: dict[str, Any]
+    recorded: bool
+
+    ended: bool = False
+    block: object = None  # the with block that made this run current, if one did
+    _above: Run | None = None  # the run that this was begun directly in, if all is inherited
+    _says_tags: bool = (
+        False  # all inheritable tags come from configs, none from a hand-made manager
+    )
+    _parent_id: UUID | None = None
+    _uuid: UUID | None = None
+    _is_entered: bool = False
+    _shadowed: Run | None = None
+    _names: frozenset[str] = frozenset()
+    _config: Mapping[str, Any] | None = None
+    _shared: RunnableConfig | None = None
+    _events: SpanEvents | None = None
+    _event_hooks: tuple[Hook, ...] | None = None
+    _event_words: dict[str, Any] | None = None
+    _host: Run | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _backlogs: Sequence[Backlog] = ()  # of an async run a list: empty or of one
+    _wants_output: bool | None = None
 
     def is_named(self, run_id: UUID) -> bool:
         """Return whether ``run_id`` is this run's; cheap where it is the same object."""

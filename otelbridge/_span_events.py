@@ -23,7 +23,7 @@ from opentelemetry.trace.span import NonRecordingSpan
 
 from otelbridge import semconv
 from otelbridge._attributes import AttributeValue
-from otelbridge._process import renew_in_child
+from otelbridge._process import process, renew_in_child
 from otelbridge._sdk_span import look_inside
 from otelbridge._tracing import Tracing, guard
 
@@ -49,29 +49,37 @@ class SpanEvents:
     Thread-safe, and safe to call from a signal handler. Times strictly increase.
 
     Args:
-        run: whose span they go to; until ``finish``.
+        run: whose events they are.
+        span: the run's; it takes them until ``finish``.
+        tracing: how they are cleaned, and how many a span holds.
     """
 
     __slots__ = (
-        "_append",
         "_bytes",
         "_capacity",
+        "_clean",
         "_closed",
         "_event",
         "_held",
+        "_is_simple",
         "_last_ns",
-        "_list_lock",
+        "_locks",
         "_page_number",
+        "_process",
         "_run",
-        "_span_lock",
+        "_span",
         "_target",
         "_turn",
         "waiting",
     )
 
-    def __init__(self, run: RecordedRun, span: Span, limit: int | None) -> None:
+    def __init__(self, run: RecordedRun, span: Span, tracing: Tracing) -> None:
         self._run = run
+        self._span = span
+        self._process = process.token
+        self._clean = tracing.gate.event
         # One place of the run's own span is kept for its exception.
+        limit = tracing.limits.events
         self._capacity = _UNLIMITED if limit is None else limit - 1
         self._last_ns = 0
         self._page_number = 0
@@ -86,28 +94,45 @@ class SpanEvents:
         """Write to ``span`` from now on."""
         self._target = span
         self._bytes = 0
-        inside = look_inside(span)
-        self._held, self._span_lock, self._list_lock, self._event, self._append = inside
+        self._held, self._event, self._locks = look_inside(span)
+        self._is_simple = self._event is not None
 
-    def add(self, name: str, attributes: Attributes, size: int) -> None:
-        """Record an event; ``size`` is about its bytes."""
-        at_ns = time_ns()
-        written = False
-        if not self.waiting:
-            try:
-                self._turn.pop()
-            except IndexError:
-                pass
-            else:
+    def record(self, name: str, data: Any) -> None:
+        """Record a custom event; what most events need is all in here, since all pay for it."""
+        try:
+            name, attributes, size = self._clean(name, data)
+            at_ns = time_ns()
+            if self._process is not process.token or not self._span.is_recording():
+                return self._run.record_late(name, attributes, at_ns)
+            written = False
+            if not self.waiting:
                 try:
-                    if not self._closed:
-                        written = self._write(name, attributes, size, at_ns)
-                finally:
-                    self._turn.append(None)
-        if not written:
-            self.waiting.append((name, attributes, size, at_ns))
-        if self.waiting:
-            self._flush()
+                    self._turn.pop()
+                except IndexError:
+                    pass
+                else:
+                    try:
+                        total = self._bytes + size
+                        if (
+                            self._is_simple
+                            and at_ns > self._last_ns
+                            and total <= MAX_BYTES
+                            and len(self._held) < self._capacity
+                        ):
+                            self._held.append(self._event(name, attributes, at_ns))  # type: ignore[misc]
+                            self._last_ns = at_ns
+                            self._bytes = total
+                            written = True
+                        elif not self._closed:
+                            written = self._write(name, attributes, size, at_ns)
+                    finally:
+                        self._turn.append(None)
+            if not written:
+                self.waiting.append((name, attributes, size, at_ns))
+            if self.waiting:
+                self._flush()
+        except Exception:
+            guard("record a custom event")
 
     def _take_turn(self) -> bool:
         try:
@@ -145,7 +170,7 @@ class SpanEvents:
         self, name: str, attributes: Attributes, size: int, at_ns: int, certainly: bool = False
     ) -> bool:
         """Write one event to the span or a page; False when that would have to wait."""
-        if (self._span_lock.locked() or self._list_lock.locked()) and not certainly:
+        if not certainly and any(lock.locked() for lock in self._locks):
             return False
         total = self._bytes + size
         # An event that alone is too large for any page has one for itself.
@@ -158,12 +183,11 @@ class SpanEvents:
             total = size
         if at_ns <= self._last_ns:
             at_ns = self._last_ns + 1
-        make = self._event
-        if make is None:
+        if self._event is None:
             self._target.add_event(name, attributes, at_ns)
-            self._append(None)
+            self._held.append(None)
         else:
-            self._append(make(name, attributes, at_ns))
+            self._held.append(self._event(name, attributes, at_ns))
         self._last_ns = at_ns
         self._bytes = total
         return True
@@ -203,6 +227,7 @@ class SpanEvents:
                 self._run.span.add_event(semconv.EXCEPTION, exception, self._last_ns)
         finally:
             self._closed = True
+            self._is_simple = False
             if mine:
                 self._turn.append(None)
         return self._last_ns

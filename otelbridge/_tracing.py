@@ -20,6 +20,7 @@ from opentelemetry import trace
 from otelbridge import semconv
 from otelbridge._attributes import Bounds, Gate
 from otelbridge._limits import Limits, limits_of
+from otelbridge._sdk_start import starter_of
 from otelbridge._version import __version__
 
 logger = logging.getLogger("otelbridge")
@@ -87,6 +88,7 @@ class Tracing:
         "gate",
         "limits",
         "recording",
+        "start",
         "starts_plain",
     )
 
@@ -97,6 +99,7 @@ class Tracing:
         self._given = provider
         self._seen: object = _UNSEEN
         self._tracer: trace.Tracer = trace.NoOpTracer()
+        self.start = starter_of(self._tracer)  # of a run's span; call ``tracer`` before
         self.limits = Limits()
         self.gate = Gate()
         self.starts_plain = True  # a run's id and type fit as they are
@@ -134,6 +137,7 @@ class Tracing:
         except Exception:
             self._tracer, self.absent = trace.NoOpTracer(), True
             guard("get a tracer")
+        self.start = starter_of(self._tracer)
 
 
 _UNSEEN = object()

@@ -70,7 +70,9 @@ def deliver_at_once(
     Returns:
         What is left, as a coroutine to await; None when all is done, which mostly it is.
     """
-    for index, (handler, call, ignored) in enumerate(hooks):
+    done = 0
+    for handler, call, ignored in hooks:
+        done += 1
         if ignored is not None and getattr(handler, ignored, False):
             continue
         try:
@@ -81,7 +83,7 @@ def deliver_at_once(
                 raise
             continue
         if result is not None and inspect.isawaitable(result):
-            return adeliver(hooks[index + 1 :], name, host, args, kwargs, (handler, result))
+            return adeliver(hooks[done:], name, host, args, kwargs, (handler, result))
     return None
 
 

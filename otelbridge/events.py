@@ -60,7 +60,7 @@ async def adispatch_custom_event(
     Arguments and errors are those of ``dispatch_custom_event``.
     """
     if config is None:
-        run = current_run()
+        run = cast("Run | None", get_otel().get(RUN_KEY))
         if run is not None:
             rest = run.begin_event(name, data)
             if rest is not None:

@@ -8,11 +8,11 @@ handlers and close the span. Whoever begins a run ends it in the same frame. The
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
 from otelbridge import _run_ids
-from otelbridge._backlog import Backlog, running_loop
+from otelbridge._backlog import running_loop
 from otelbridge._process import process
 from otelbridge._run_config import ChildConfig
 from otelbridge._run_handlers import ToldRun
@@ -22,13 +22,10 @@ from otelbridge.context import RUN_KEY, Steps, get_otel
 from otelbridge.errors import ConfigurationError
 from otelbridge.handlers import hook_names
 
-__all__ = ["Run", "abegin", "begin", "outcome_of"]
+__all__ = ["Run", "abegin", "begin", "begin_async", "outcome_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_NO_BACKLOGS: list[Backlog] = []  # of a run that is not async; never filled
-_NO_NAMES: frozenset[str] = frozenset()
 
 
 class Run(ToldRun):
@@ -49,8 +46,6 @@ class Run(ToldRun):
         ended: whether the run has ended.
     """
 
-    __slots__ = ()
-
     def __init__(
         self,
         name: str,
@@ -67,14 +62,7 @@ class Run(ToldRun):
         self._kind = kind
         self._ambient = here
         self._process = process.token
-        self.recorded = self.ended = self._is_entered = self._says_tags = False
-        self.block = self._above = self._parent_id = self._uuid = self._shadowed = None
-        self._config = None
-        self._shared = self._events = self._event_hooks = self._event_words = None
-        self._host = self._loop = self._wants_output = None
-        self._backlogs = _NO_BACKLOGS
         self._text = ""
-        self._names = _NO_NAMES
         if type(config) is ChildConfig:
             self._descend(config.run, config.tag)
         elif config:
@@ -163,14 +151,24 @@ class Run(ToldRun):
 
     async def aend(self, output: Any = None, **extra: Any) -> None:
         """As ``end``; async handlers are awaited before the run ends, also when cancelled."""
-        if self.ended:
-            return
-        if f"on_{self._kind}_end" in self._names or self.unsettled():
-            try:
-                await self._tell_last("end", (output,), extra)
-            except BaseException as error:
-                self._close(error, None)
-                raise
+        rest = self.begin_end(output, **extra)
+        if rest is not None:
+            await rest
+
+    def begin_end(self, output: Any = None, **extra: Any) -> Coroutine[Any, Any, None] | None:
+        """As ``aend``; return what is left to be awaited, nothing where no handler is told."""
+        if not self.ended:
+            if f"on_{self._kind}_end" in self._names or self.unsettled():
+                return self._aend(output, extra)
+            self._close(None, output)
+        return None
+
+    async def _aend(self, output: Any, extra: Mapping[str, Any]) -> None:
+        try:
+            await self._tell_last("end", (output,), extra)
+        except BaseException as error:
+            self._close(error, None)
+            raise
         self._close(None, output)
 
     async def afail(self, error: BaseException, **extra: Any) -> None:
@@ -255,20 +253,42 @@ async def abegin(
     **extra: Any,
 ) -> Run:
     """As ``begin``, in async code: async handlers are awaited."""
+    run, rest = begin_async(name, config, inputs, run_type, serialized, kind=kind, **extra)
+    if rest is not None:
+        await rest
+    return run
+
+
+def begin_async(
+    name: str,
+    config: RunnableConfig | None,
+    inputs: Any,
+    /,
+    run_type: str | None = None,
+    serialized: Any = None,
+    *,
+    kind: str = "chain",
+    **extra: Any,
+) -> tuple[Run, Coroutine[Any, Any, None] | None]:
+    """As ``abegin``; return the run, and what is left to be awaited where a handler is told."""
     run = Run(name, config, run_type, kind, is_async=True)
     if run._tracing.recording.capture_content and "defers_inputs" not in extra:
         run.capture_input(inputs)  # a stream's comes at its end
-    if f"on_{kind}_start" in run._names:
-        if kind == "chain":
-            extra["run_type"] = run_type
-        if "tool_inputs" in extra:
-            extra["inputs"] = extra.pop("tool_inputs")
-        try:
-            await run._atell("start", (serialized, inputs), extra)
-        except (asyncio.CancelledError, GeneratorExit) as stop:
-            await run.afail(stop)
-            raise
-        except BaseException as error:
-            run._close(error, None)
-            raise
-    return run
+    if f"on_{kind}_start" not in run._names:
+        return run, None
+    if kind == "chain":
+        extra["run_type"] = run_type
+    if "tool_inputs" in extra:
+        extra["inputs"] = extra.pop("tool_inputs")
+    return run, _tell_start(run, (serialized, inputs), extra)
+
+
+async def _tell_start(run: Run, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
+    try:
+        await run._atell("start", args, extra)
+    except (asyncio.CancelledError, GeneratorExit) as stop:
+        await run.afail(stop)
+        raise
+    except BaseException as error:
+        run._close(error, None)
+        raise

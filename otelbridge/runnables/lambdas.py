@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from operator import itemgetter
+from types import CoroutineType
 from typing import Any, TypeVar, cast, overload
 
 from otelbridge._arguments import arguments_of
@@ -14,7 +15,8 @@ from otelbridge.config import (
     call_func_with_variable_args,
     run_in_executor,
 )
-from otelbridge.run import Run, abegin, begin
+from otelbridge.context import Rest, steppable
+from otelbridge.run import Run, begin, begin_async
 from otelbridge.runnables import _in_run
 from otelbridge.runnables.base import (
     Input,
@@ -197,10 +199,20 @@ class RunnableLambda(Runnable[Input, Output]):
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Output:
         """Await the function as a run; a sync function runs in a thread."""
-        run = await abegin(self.name or self.get_name(), config, input)
+        run, rest = begin_async(self.name or self.get_name(), config, input)
+        if rest is not None:
+            await rest
         try:
             if self._is_aplain and not kwargs:
-                output = await run.asteps(self.afunc(input))
+                coro = self.afunc(input)
+                if type(coro) is not CoroutineType:
+                    coro = steppable(coro)
+                try:
+                    waiting = run.context.run(coro.send, None)
+                except StopIteration as done:
+                    output = done.value
+                else:
+                    output = await Rest(coro, run.context, waiting)
                 if type(output) not in _NO_RUNNABLES and isinstance(output, Runnable):
                     returned = output.ainvoke(input, self._one_deeper(run, input))
                     output = await run.asteps(returned)
@@ -209,7 +221,9 @@ class RunnableLambda(Runnable[Input, Output]):
         except BaseException as error:
             await run.afail(error)
             raise
-        await run.aend(output)
+        rest = run.begin_end(output)
+        if rest is not None:
+            await rest
         return cast("Output", output)
 
     async def _ainvoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
