@@ -42,6 +42,8 @@ class ChildConfig(dict[str, Any]):
 class ConfiguredRun(RunState):
     """A run that has a place among the others."""
 
+    __slots__ = ()
+
     @property
     def parent_run_id(self) -> UUID | None:
         """The id of the run that this one was begun in, or None."""
@@ -76,7 +78,7 @@ class ConfiguredRun(RunState):
         if (tags and type(tags) is not list) or (metadata and type(metadata) is not dict):
             check_labels(tags, metadata)
         if callbacks is None or type(callbacks) is list:
-            if here is None and _ROOT_KEYS.issuperset(config):
+            if here is None and not config.get("configurable") and _KEYS.issuperset(config):
                 self.handlers = self.inheritable_handlers = unique(callbacks) if callbacks else []
                 self.tags = self.inheritable_tags = [*tags] if tags else []
                 self.metadata = self.inheritable_metadata = {**metadata} if metadata else {}

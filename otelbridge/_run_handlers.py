@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class ToldRun(RecordedRun):
     """A run that handlers are told of."""
 
+    __slots__ = ()
+
     def event(self, name: str, data: Any) -> None:
         """Dispatch a custom event of this run; it never blocks an event loop.
 

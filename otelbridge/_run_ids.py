@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from itertools import count
 from random import Random
-from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID, SafeUUID
 
@@ -27,7 +26,7 @@ REMEMBERED = 10_000
 # Not the module-wide generator: programs seed that one, and ids must differ all the same.
 _random = Random()
 _bits = _random.getrandbits
-_next = count(_bits(47)).__next__
+_next = count(1 << 47 | _bits(46)).__next__  # always twelve hexadecimal digits
 _new = object.__new__
 _set = object.__setattr__
 _UNKNOWN = SafeUUID.unknown
@@ -39,20 +38,20 @@ class _Millisecond:
     last: tuple[int, str] = (0, "")
 
 
-def new_text() -> str:
+def new_text(now_ns: int) -> str:
     """Return the text of a new run id.
 
     It is a UUID of version 7 (RFC 9562): the time in ms, 26 random bits that are new each
     millisecond, and a counter of 48 bits with a random start. The text is what every recorded
     run needs; number and UUID are made from it where they are asked for.
     """
-    now = time_ns() // 1_000_000
+    now = now_ns // 1_000_000
     last, prefix = _Millisecond.last
     if now != last:
         bits = _bits(26)
         prefix = f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 14:03x}-{0x8000 | bits & 0x3FFF:x}-"
         _Millisecond.last = (now, prefix)
-    return f"{prefix}{_next() & 0xFFFFFFFFFFFF:012x}"
+    return prefix + "%x" % _next()  # noqa: UP031 - half the time of an f-string
 
 
 def uuid_of(text: str) -> UUID:
@@ -110,7 +109,7 @@ def ended_run(number: int) -> EndedRun | None:
 def _renew() -> None:
     global _next
     _random.seed()
-    _next = count(_bits(47)).__next__
+    _next = count(1 << 47 | _bits(46)).__next__
     _Millisecond.last = (0, "")
 
 

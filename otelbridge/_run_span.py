@@ -38,7 +38,9 @@ _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
 class RecordedRun(ConfiguredRun):
     """A run that has a span."""
 
-    def _open(self, otel: Context, here: Run | None) -> None:
+    __slots__ = ()
+
+    def _open(self, otel: Context, here: Run | None, now_ns: int) -> None:
         above = self._above
         base = otel
         if above is not None and above is here:
@@ -63,7 +65,7 @@ class RecordedRun(ConfiguredRun):
                     attributes = self._more_attributes(attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
-                span = tracing.start(name or "unnamed", base, attributes)
+                span = tracing.start(name or "unnamed", base, attributes, now_ns)
                 recorded = span.is_recording()
         except Exception:
             guard("start a span")

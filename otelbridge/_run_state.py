@@ -28,9 +28,47 @@ if TYPE_CHECKING:
 class RunState:
     """The attributes of a run, and its identity.
 
-    Most have a value of the class, which most runs never change: a run is made for every call, and
-    setting thirty attributes costs as much as opening its span.
+    Slots, because a run is made for every call, and has more attributes than an instance dict
+    shares with others of its class.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_above",
+        "_ambient",
+        "_backlogs",
+        "_config",
+        "_event_hooks",
+        "_event_words",
+        "_events",
+        "_host",
+        "_is_entered",
+        "_kind",
+        "_loop",
+        "_names",
+        "_parent_id",
+        "_process",
+        "_says_tags",
+        "_shadowed",
+        "_shared",
+        "_text",
+        "_tracing",
+        "_uuid",
+        "_wants_output",
+        "block",
+        "context",
+        "ended",
+        "handlers",
+        "inheritable_handlers",
+        "inheritable_metadata",
+        "inheritable_tags",
+        "metadata",
+        "name",
+        "recorded",
+        "run_type",
+        "span",
+        "tags",
+    )
 
     name: str
     run_type: str
@@ -49,26 +87,24 @@ class RunState:
     inheritable_metadata: dict[str, Any]
     recorded: bool
 
-    ended: bool = False
-    block: object = None  # the with block that made this run current, if one did
-    _above: Run | None = None  # the run that this was begun directly in, if all is inherited
-    _says_tags: bool = (
-        False  # all inheritable tags come from configs, none from a hand-made manager
-    )
-    _parent_id: UUID | None = None
-    _uuid: UUID | None = None
-    _is_entered: bool = False
-    _shadowed: Run | None = None
-    _names: frozenset[str] = frozenset()
-    _config: Mapping[str, Any] | None = None
-    _shared: RunnableConfig | None = None
-    _events: SpanEvents | None = None
-    _event_hooks: tuple[Hook, ...] | None = None
-    _event_words: dict[str, Any] | None = None
-    _host: Run | None = None
-    _loop: asyncio.AbstractEventLoop | None = None
-    _backlogs: Sequence[Backlog] = ()  # of an async run a list: empty or of one
-    _wants_output: bool | None = None
+    ended: bool
+    block: object  # the with block that made this run current, if one did
+    _above: Run | None  # the run that this was begun directly in, if all is inherited
+    _says_tags: bool  # all inheritable tags come from configs, none from a manager
+    _parent_id: UUID | None
+    _uuid: UUID | None
+    _is_entered: bool
+    _shadowed: Run | None
+    _names: frozenset[str]
+    _config: Mapping[str, Any] | None
+    _shared: RunnableConfig | None
+    _events: SpanEvents | None
+    _event_hooks: tuple[Hook, ...] | None
+    _event_words: dict[str, Any] | None
+    _host: Run | None
+    _loop: asyncio.AbstractEventLoop | None
+    _backlogs: Sequence[Backlog]  # of an async run a list: empty or of one
+    _wants_output: bool | None
 
     def is_named(self, run_id: UUID) -> bool:
         """Return whether ``run_id`` is this run's; cheap where it is the same object."""

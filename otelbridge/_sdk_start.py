@@ -13,7 +13,7 @@ the names that it uses; the parameters of ``_Span``; and ``Span._attributes``, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -28,8 +28,9 @@ from opentelemetry.trace import (
 
 from otelbridge.context import SPAN_KEY
 
-Start = Callable[[str, Context, dict[str, Any]], Span]
-"""Starts a span of this name, below the span of this context, with these clean attributes."""
+Start = Callable[[str, Context, dict[str, Any], int], Span]
+"""Starts a span of this name, below the span of this context, with these clean attributes, at this
+time in ns since the epoch."""
 
 _MODULE = "opentelemetry.sdk.trace"
 _FLAGS = tuple(map(TraceFlags, range(4)))
@@ -55,8 +56,8 @@ def starter_of(tracer: Tracer) -> Start:
     except Exception:  # a tracer that is not as it looks
         pass
 
-    def start(name: str, context: Context, attributes: dict[str, Any]) -> Span:
-        return tracer.start_span(name, context, attributes=attributes)
+    def start(name: str, context: Context, attributes: dict[str, Any], now_ns: int) -> Span:
+        return tracer.start_span(name, context, attributes=attributes, start_time=now_ns)
 
     return start
 
@@ -110,10 +111,12 @@ class _ShortWay:
             record_end_metrics=at_end,
         )
 
-    def __call__(self, name: str, context: Context, attributes: dict[str, Any]) -> Span:
+    def __call__(
+        self, name: str, context: Context, attributes: dict[str, Any], now_ns: int
+    ) -> Span:
         tracer = self._tracer
         above = context.get(SPAN_KEY)
-        parent = above.get_span_context() if isinstance(above, Span) else None
+        parent = None if above is None else cast("Span", above).get_span_context()
         if not tracer._is_enabled():
             return NonRecordingSpan(parent or INVALID_SPAN_CONTEXT)
         ids = tracer.id_generator
@@ -145,5 +148,5 @@ class _ShortWay:
             made._attributes._dict.update(attributes)
         else:  # the sampler has its own, which nobody has cleaned
             span = made = self.blank(name, own, parent, at_end, sampled.attributes)
-        made.start(None, context)
+        made.start(now_ns, context)
         return span

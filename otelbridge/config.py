@@ -292,7 +292,17 @@ def get_config_list(
         )
         later = cast("RunnableConfig", {k: v for k, v in config.items() if k != "run_id"})
         return [ensure_config(later if index else config) for index in range(length)]
-    return [ensure_config(config) for _ in range(length)]
+    first = ensure_config(config)
+    return [first, *(_twin_of(first) for _ in range(length - 1))] if length else []
+
+
+def _twin_of(whole: RunnableConfig) -> RunnableConfig:
+    """Return a whole config of the same content, of which nothing is shared that is changed."""
+    twin = cast("dict[str, Any]", whole).copy()
+    for key in _COPIED.intersection(twin):
+        if twin[key] is not None:
+            twin[key] = _copied(twin[key])
+    return cast("RunnableConfig", twin)
 
 
 def get_callback_manager_for_config(config: RunnableConfig) -> CallbackManager:

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol
 
 from otelbridge._backlog import Backlog, backlog_of_loop, run_now, running_loop
@@ -50,7 +51,7 @@ def deliver(
             continue
         try:
             result = call(*args, **kwargs)
-            if result is not None and inspect.isawaitable(result):
+            if result is not None and _is_awaitable(result):
                 _hand_over(handler, name, None if host is None else host.backlog, result)
         except Exception:
             report_failure(handler, name)
@@ -82,7 +83,9 @@ def deliver_at_once(
             if raises(handler):
                 raise
             continue
-        if result is not None and inspect.isawaitable(result):
+        if result is not None and _is_awaitable(result):
+            if done == len(hooks):
+                return _awaited(handler, result, name)
             return adeliver(hooks[done:], name, host, args, kwargs, (handler, result))
     return None
 
@@ -148,6 +151,10 @@ async def adeliver_last(
             rest = adeliver(hooks[index:], name, host, args, kwargs)
             return backlog.add(rest, _unchanged)
         deliver((hook,), name, host, args, kwargs)
+
+
+def _is_awaitable(result: object) -> bool:
+    return type(result) is CoroutineType or inspect.isawaitable(result)
 
 
 def _unchanged(error: BaseException) -> BaseException:

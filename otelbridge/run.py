@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from time import time_ns
 from typing import Any, ParamSpec, TypeVar, cast
 
 from otelbridge import _run_ids
@@ -26,6 +27,8 @@ __all__ = ["Run", "abegin", "begin", "begin_async", "outcome_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 class Run(ToldRun):
@@ -46,6 +49,8 @@ class Run(ToldRun):
         ended: whether the run has ended.
     """
 
+    __slots__ = ()
+
     def __init__(
         self,
         name: str,
@@ -63,6 +68,12 @@ class Run(ToldRun):
         self._ambient = here
         self._process = process.token
         self._text = ""
+        self.ended = self._is_entered = self._says_tags = False
+        self.block = self._above = self._parent_id = self._uuid = self._shadowed = None
+        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._host = self._loop = self._wants_output = None
+        self._backlogs = ()
+        self._names = _NO_NAMES
         if type(config) is ChildConfig:
             self._descend(config.run, config.tag)
         elif config:
@@ -79,9 +90,10 @@ class Run(ToldRun):
             self.tags = self.inheritable_tags = []
             self.metadata = self.inheritable_metadata = {}
             self._says_tags = True
+        now_ns = time_ns()
         if not self._text:
-            self._text = _run_ids.new_text()
-        self._open(otel, here)
+            self._text = _run_ids.new_text(now_ns)
+        self._open(otel, here, now_ns)
         if self.handlers:
             self._names = hook_names(self.handlers)
         if here is None and self._parent_id is not None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from time import time_ns
 from typing import Any, TypedDict, cast
 from uuid import UUID
 
@@ -374,7 +375,7 @@ def _rooted(config: RunnableConfig | None) -> tuple[RunnableConfig, UUID]:
     full = ensure_config(config)
     root = full.get("run_id")
     if root is None:
-        root = full["run_id"] = _run_ids.uuid_of(_run_ids.new_text())
+        root = full["run_id"] = _run_ids.uuid_of(_run_ids.new_text(time_ns()))
     return full, root
 
 

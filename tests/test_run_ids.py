@@ -18,7 +18,7 @@ from otelbridge import RunnableLambda, _run_ids, _tracing, start_run
 def test_id_is_a_uuid_of_version_7() -> None:
     """With the time in it, in order."""
     before = time_ns() // 1_000_000
-    texts = [_run_ids.new_text() for _ in range(1_000)]
+    texts = [_run_ids.new_text(time_ns()) for _ in range(1_000)]
     after = time_ns() // 1_000_000
     ids = [_run_ids.uuid_of(text) for text in texts]
     assert len(set(ids)) == 1_000
@@ -30,16 +30,16 @@ def test_id_is_a_uuid_of_version_7() -> None:
 def test_seeding_a_program_does_not_repeat_ids() -> None:
     """Ids have a generator of their own."""
     random.seed(1)
-    first = _run_ids.new_text()
+    first = _run_ids.new_text(time_ns())
     random.seed(1)
-    assert _run_ids.new_text() != first
+    assert _run_ids.new_text(time_ns()) != first
 
 
 def test_child_of_a_fork_begins_anew() -> None:
     """Its counter starts elsewhere."""
-    before = int(_run_ids.new_text()[-12:], 16)
+    before = int(_run_ids.new_text(time_ns())[-12:], 16)
     _run_ids._renew()
-    assert int(_run_ids.new_text()[-12:], 16) != before + 1
+    assert int(_run_ids.new_text(time_ns())[-12:], 16) != before + 1
 
 
 def test_live_run_is_found_by_its_id() -> None:

@@ -108,9 +108,10 @@ def facts(span: Any) -> dict[str, Any]:
     found = {"context": context, "flags": int(context.trace_flags), "kind": type(span).__name__}
     if isinstance(span, Span):
         span.end()
-        names = ("name", "parent", "kind", "resource", "instrumentation_scope", "status", "events")
+        names = ("name", "start_time", "parent", "kind", "resource", "status", "events")
         found.update({name: getattr(span, name) for name in names})
         found.update(attributes=dict(span.attributes or {}), links=list(span.links))
+        found.update(scope=span.instrumentation_scope)
         found["dropped"] = (span.dropped_attributes, span.dropped_events, span.dropped_links)
     return found
 
@@ -143,8 +144,8 @@ def is_short(tracer: Any) -> bool:
 def test_span_is_that_of_the_tracer(sampler: Sampler, context: Context) -> None:
     """Ids, parent, flags, state, attributes, scope and resource are what ``start_span`` gives."""
     (mine, seen), (official, expected) = tracer_of(sampler), tracer_of(sampler)
-    made = starter_of(mine)("run", context, dict(ATTRIBUTES))
-    other = official.start_span("run", context, attributes=ATTRIBUTES)
+    made = starter_of(mine)("run", context, dict(ATTRIBUTES), 5)
+    other = official.start_span("run", context, attributes=ATTRIBUTES, start_time=5)
     assert facts(made) == facts(other)
     assert seen.seen == expected.seen
 
@@ -153,7 +154,7 @@ def test_attributes_of_the_span_are_its_own() -> None:
     """What the span gets later does not reach back to who started it."""
     tracer, _ = tracer_of(ALWAYS_ON)
     given = dict(ATTRIBUTES)
-    span = starter_of(tracer)("run", Context(), given)
+    span = starter_of(tracer)("run", Context(), given, 5)
     span.set_attribute("later", 1)
     assert given == ATTRIBUTES
     assert facts(span)["attributes"] == {**ATTRIBUTES, "later": 1}
@@ -206,7 +207,7 @@ def test_any_other_tracer_starts_its_spans_itself(changed: Any) -> None:
     """Where ``start_span`` is not the one that is known, it is called."""
     with changed(tracer_of(ALWAYS_ON)[0]) as tracer:
         assert not is_short(tracer)
-        span = starter_of(tracer)("run", Context(), dict(ATTRIBUTES))
+        span = starter_of(tracer)("run", Context(), dict(ATTRIBUTES), 5)
     assert span is trace.INVALID_SPAN
 
 
@@ -217,7 +218,7 @@ def test_disabled_tracer_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     if not isinstance(start, _ShortWay):
         pytest.skip("opentelemetry-sdk from 1.40 on, whose tracers can be switched off")
     monkeypatch.setattr(tracer, "_is_enabled", lambda: False)
-    assert not start("run", below(), dict(ATTRIBUTES)).is_recording()
+    assert not start("run", below(), dict(ATTRIBUTES), 5).is_recording()
     assert processor.seen == []
 
 

@@ -280,8 +280,10 @@ class Runnable(ABC, Generic[Input, Output]):
             return []
         configs = get_config_list(config, len(inputs))
 
-        async def ainvoke(value: Any, each: RunnableConfig) -> Any:
-            return await _acaught(return_exceptions, self.ainvoke, value, each, kwargs)
+        def ainvoke(value: Any, each: RunnableConfig) -> Coroutine[Any, Any, Any]:
+            if return_exceptions:
+                return _acaught(True, self.ainvoke, value, each, kwargs)
+            return self.ainvoke(value, each, **kwargs)
 
         limit = configs[0].get("max_concurrency")
         return await gather_with_concurrency(limit, *map(ainvoke, inputs, configs))
