@@ -65,8 +65,9 @@ class Effort:
 
     rounds: int
     seconds: float
-    lap_s: float = 0.002
-    """A small program's lap: short enough that most laps meet no other process."""
+    lap_s: float = 0.01
+    """A small program's lap: so long that its first runs, which find the processor's caches and
+    predictors full of another contestant, count for little."""
     least_rounds: int = 5
 
 
