@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ._record import Record
 from .errors import ConfigurationError
 
 _KIB: Final = 1024
@@ -20,8 +20,7 @@ _FIELDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Record):
     """The gate's own bounds.
 
     Args:
@@ -34,12 +33,15 @@ class Bounds:
         ConfigurationError: A value is not a whole number, or too small to work with.
     """
 
-    string: int = 8 * _KIB
-    event: int = 64 * _KIB
-    keys: int = 100
-    depth: int = 6
+    __slots__ = ("string", "event", "keys", "depth")
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, string: int = 8 * _KIB, event: int = 64 * _KIB, keys: int = 100, depth: int = 6
+    ) -> None:
+        self.string = string
+        self.event = event
+        self.keys = keys
+        self.depth = depth
         for field, (_, least) in _FIELDS.items():
             value = getattr(self, field)
             if type(value) is not int or value < least:

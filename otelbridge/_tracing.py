@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from opentelemetry import trace
 from otelbridge import semconv
 from otelbridge._attributes import Bounds, Gate
 from otelbridge._limits import Limits, limits_of
+from otelbridge._record import Record
 from otelbridge._sdk_start import starter_of
 from otelbridge._version import __version__
 
@@ -31,8 +31,7 @@ _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CAPTURE_VALUES = frozenset({"true", "1", "span_only", "span_and_event"})
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Record):
     """What of a run may leave the process.
 
     Attributes:
@@ -43,11 +42,21 @@ class Recording:
         configurable_keys: keys of a config's ``configurable`` that may be recorded.
     """
 
-    bounds: Bounds = field(default_factory=Bounds)
-    capture_content: bool = False
-    redact: Redact | None = None
-    denied_keys: Collection[str] = ()
-    configurable_keys: frozenset[str] = frozenset()
+    __slots__ = ("bounds", "capture_content", "redact", "denied_keys", "configurable_keys")
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        capture_content: bool = False,
+        redact: Redact | None = None,
+        denied_keys: Collection[str] = (),
+        configurable_keys: frozenset[str] = frozenset(),
+    ) -> None:
+        self.bounds = bounds or Bounds()
+        self.capture_content = capture_content
+        self.redact = redact
+        self.denied_keys = denied_keys
+        self.configurable_keys = configurable_keys
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Recording:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
@@ -144,7 +144,7 @@ def _recording(arguments: Arguments, environ: Environ) -> _tracing.Recording:
     rules = _tracing.Recording.from_env(environ)
     names = ("capture_content", "redact", "denied_keys", "configurable_keys")
     given = {name: getattr(arguments, name) for name in names if name in arguments.given}
-    return replace(rules, bounds=_bounds(rules.bounds, arguments), **given)
+    return rules.replaced(bounds=_bounds(rules.bounds, arguments), **given)
 
 
 def _bounds(bounds: Bounds, arguments: Arguments) -> Bounds:
@@ -152,7 +152,7 @@ def _bounds(bounds: Bounds, arguments: Arguments) -> Bounds:
         value = getattr(arguments, argument)
         if value is not None:
             try:
-                bounds = replace(bounds, **{field: value})
+                bounds = bounds.replaced(**{field: value})
             except ConfigurationError as error:
                 raise ConfigurationError(f"configure({argument}={value}): {error}") from error
     return bounds
