@@ -6,6 +6,7 @@ parent run's, else the one in use here (``use``), else the process's default.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,13 +23,16 @@ from otelbridge._limits import Limits, limits_of
 from otelbridge._record import Record
 from otelbridge._sdk_start import starter_of
 from otelbridge._version import __version__
+from otelbridge.errors import ConfigurationError
 
 logger = logging.getLogger("otelbridge")
 
 Redact = Callable[[str, Any], Any]
 
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+# The standard's values and what was used before them. Content goes to spans or nowhere.
 _CAPTURE_VALUES = frozenset({"true", "1", "span_only", "span_and_event"})
+_NO_CAPTURE_VALUES = frozenset({"", "false", "0", "no_content", "event_only"})
 
 
 class Recording(Record):
@@ -40,6 +44,9 @@ class Recording(Record):
         redact: called as ``redact(key, value)`` for every value that leaves; gives what leaves.
         denied_keys: key names whose values are never recorded, whatever their case.
         configurable_keys: keys of a config's ``configurable`` that may be recorded.
+
+    Raises:
+        ConfigurationError: ``redact`` cannot be called so.
     """
 
     __slots__ = ("bounds", "capture_content", "redact", "denied_keys", "configurable_keys")
@@ -54,7 +61,7 @@ class Recording(Record):
     ) -> None:
         self.bounds = bounds or Bounds()
         self.capture_content = capture_content
-        self.redact = redact
+        self.redact = _checked(redact)
         self.denied_keys = denied_keys
         self.configurable_keys = configurable_keys
 
@@ -65,13 +72,49 @@ class Recording(Record):
         Raises:
             ConfigurationError: a variable holds what cannot be used.
         """
-        capture = environ.get(_CAPTURE_VARIABLE, "").strip().lower() in _CAPTURE_VALUES
         return cls(
             bounds=Bounds.from_env(environ),
-            capture_content=capture,
+            capture_content=_captures(environ.get(_CAPTURE_VARIABLE, "")),
             denied_keys=_names(environ.get("OTELBRIDGE_DENIED_KEYS", "")),
             configurable_keys=_names(environ.get("OTELBRIDGE_CONFIGURABLE_KEYS", "")),
         )
+
+
+def _captures(text: str) -> bool:
+    value = text.strip().lower()
+    if value not in _CAPTURE_VALUES and value not in _NO_CAPTURE_VALUES and value not in _unknown:
+        _unknown.add(value)
+        logger.warning(
+            "otelbridge records no inputs and outputs: %s=%r is not known. Set it to SPAN_ONLY or "
+            "SPAN_AND_EVENT (or true) to record them, to NO_CONTENT (or false) not to",
+            _CAPTURE_VARIABLE,
+            text,
+        )
+    return value in _CAPTURE_VALUES
+
+
+_unknown: set[str] = set()  # what was warned of: once is enough
+
+
+def _checked(redact: Redact | None) -> Redact | None:
+    """Return ``redact``, which may be called with a key and a value."""
+    if redact is None:
+        return None
+    try:
+        inspect.signature(redact).bind("key", "value")
+    except ValueError:  # a function of C without a signature
+        return redact
+    except TypeError as error:
+        raise ConfigurationError(
+            f"redact={redact!r} cannot be used ({error}): pass a function redact(key, value) that "
+            "returns what to record"
+        ) from error
+    if inspect.iscoroutinefunction(redact):
+        raise ConfigurationError(
+            f"redact={redact!r} cannot be used: it is a coroutine function, and nobody can await "
+            "it where a value leaves. Pass a plain function redact(key, value)"
+        )
+    return redact
 
 
 def _names(text: str) -> frozenset[str]:
