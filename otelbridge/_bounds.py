@@ -18,6 +18,13 @@ _FIELDS: Final = {
     "keys": ("OTELBRIDGE_MAX_EVENT_KEYS", 1),
     "depth": ("OTELBRIDGE_MAX_DEPTH", 0),
 }
+# The arguments by which ``configure`` and ``capture_runs`` take them.
+ARGUMENTS: Final = {
+    "max_string_bytes": "string",
+    "max_event_bytes": "event",
+    "max_event_keys": "keys",
+    "max_depth": "depth",
+}
 
 
 class Bounds(Record):
@@ -68,3 +75,22 @@ class Bounds(Record):
                 )
             found[field] = int(text)
         return cls(**found)
+
+    def with_arguments(self, function: str, given: Mapping[str, int | None]) -> Bounds:
+        """Return these bounds with those that a function was given; None is not given.
+
+        Args:
+            function: its name, for the error.
+            given: by the names in ``ARGUMENTS``.
+
+        Raises:
+            ConfigurationError: A bound is not a whole number, or too small.
+        """
+        bounds = self
+        for argument, value in given.items():
+            if value is not None:
+                try:
+                    bounds = bounds.replaced(**{ARGUMENTS[argument]: value})
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"{function}({argument}={value}): {error}") from error
+        return bounds
