@@ -35,12 +35,9 @@ from otelbridge.run import Run
 from otelbridge.run_managers import AsyncRunManager
 from otelbridge.runnables import (
     AddableDict,
-    RouterInput,
-    RouterRunnable,
     Runnable,
     RunnableAssign,
     RunnableBinding,
-    RunnableBranch,
     RunnableEach,
     RunnableGenerator,
     RunnableLambda,
@@ -59,8 +56,10 @@ from otelbridge.traced import traced
 
 if TYPE_CHECKING:
     from otelbridge.export.configure import configure
+    from otelbridge.runnables.branch import RunnableBranch
     from otelbridge.runnables.fallbacks import RunnableWithFallbacks
     from otelbridge.runnables.retry import RunnableRetry
+    from otelbridge.runnables.router import RouterInput, RouterRunnable
     from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
     from otelbridge.stream_events import StreamEvent
 
@@ -122,9 +121,12 @@ __all__ = [
 ]
 
 # Importing the library must stay quick: configure() brings the SDK and its exporters, and not every
-# program has tools, retries or event streams.
+# program has branches, retries, tools or event streams.
 _LATER = {
     "BaseTool": "otelbridge.runnables.tool",
+    "RouterInput": "otelbridge.runnables.router",
+    "RouterRunnable": "otelbridge.runnables.router",
+    "RunnableBranch": "otelbridge.runnables.branch",
     "RunnableRetry": "otelbridge.runnables.retry",
     "RunnableWithFallbacks": "otelbridge.runnables.fallbacks",
     "StreamEvent": "otelbridge.stream_events",

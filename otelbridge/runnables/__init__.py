@@ -1,7 +1,7 @@
 """Runnables: composable callables whose every invocation is a run.
 
-Retries, fallbacks and listeners are imported where they are first asked for: not every program has
-them, and importing the library must stay quick.
+Branches, routers, retries, fallbacks and listeners are imported where they are first asked for: not
+every program has them, and importing the library must stay quick.
 """
 
 from __future__ import annotations
@@ -28,21 +28,24 @@ from otelbridge.runnables.base import (
     forms,
 )
 from otelbridge.runnables.binding import RunnableBinding, RunnableBindingBase
-from otelbridge.runnables.branch import RunnableBranch
 from otelbridge.runnables.each import RunnableEach, RunnableEachBase
 from otelbridge.runnables.generator import RunnableGenerator
 from otelbridge.runnables.lambdas import RunnableLambda, chain
 from otelbridge.runnables.parallel import RunnableMap, RunnableParallel
 from otelbridge.runnables.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
-from otelbridge.runnables.router import RouterInput, RouterRunnable
 from otelbridge.runnables.sequence import RunnableSequence
 
 if TYPE_CHECKING:
+    from otelbridge.runnables.branch import RunnableBranch
     from otelbridge.runnables.fallbacks import RunnableWithFallbacks
     from otelbridge.runnables.retry import ExponentialJitterParams, RunnableRetry
+    from otelbridge.runnables.router import RouterInput, RouterRunnable
 
 _LATER = {
     "ExponentialJitterParams": "retry",
+    "RouterInput": "router",
+    "RouterRunnable": "router",
+    "RunnableBranch": "branch",
     "RunnableRetry": "retry",
     "RunnableWithFallbacks": "fallbacks",
     "listening": "listeners",
