@@ -17,6 +17,7 @@ WARM_UP = 12_000  # past the 10,000 ended runs that are remembered; quick ones
 OWN_WARM_UP = 1_000  # of the kind that is counted
 MOST_MORE = 1024 * 1024
 BLOCKS_A_RUN = 1 / 20  # of Python's own: the law without the noise of the allocator's pages
+BLOCKS = 200  # of caches that fill as they may, however many runs there are
 
 PROGRAM = '''
 import asyncio, gc, json, sys, weakref
@@ -194,7 +195,7 @@ def test_nothing_is_kept_of_ended_runs(kind: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert said["more"] <= MOST_MORE
-    assert said["blocks"] <= runs * BLOCKS_A_RUN
+    assert said["blocks"] <= BLOCKS + runs * BLOCKS_A_RUN
     assert said["live"] == 0
     assert said["events"] >= WARM_UP + OWN_WARM_UP + runs
     assert said["kept"] == []
