@@ -34,9 +34,10 @@ format: $(VENV)/.dev ## Put the code into its format
 	$(RUN) ruff check --fix-only --quiet .
 	$(RUN) ruff format .
 
-types: $(VENV)/.dev ## mypy (strict) and pyright
+types: $(VENV)/.dev ## mypy (strict) and pyright, of the package and of programs that use it
 	$(RUN) mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/python tests/run_type_programs.py
 
 doctest: $(VENV)/.test ## The examples in docstrings
 	$(RUN) pytest -q --doctest-modules otelbridge

@@ -7,7 +7,8 @@ and ``start_run`` are for code without runnables; ``configure`` says where the t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from otelbridge._backlog import drain
 from otelbridge._version import __version__
@@ -34,12 +35,9 @@ from otelbridge.run import Run
 from otelbridge.run_managers import AsyncRunManager
 from otelbridge.runnables import (
     AddableDict,
-    RouterInput,
-    RouterRunnable,
     Runnable,
     RunnableAssign,
     RunnableBinding,
-    RunnableBranch,
     RunnableEach,
     RunnableGenerator,
     RunnableLambda,
@@ -48,20 +46,22 @@ from otelbridge.runnables import (
     RunnableParallel,
     RunnablePassthrough,
     RunnablePick,
-    RunnableRetry,
     RunnableSequence,
     RunnableSerializable,
-    RunnableWithFallbacks,
     chain,
     coerce_to_runnable,
 )
 from otelbridge.scopes import atrace_group, start_run, trace_group
-from otelbridge.stream_events import StreamEvent
 from otelbridge.traced import traced
 
 if TYPE_CHECKING:
     from otelbridge.export.configure import configure
+    from otelbridge.runnables.branch import RunnableBranch
+    from otelbridge.runnables.fallbacks import RunnableWithFallbacks
+    from otelbridge.runnables.retry import RunnableRetry
+    from otelbridge.runnables.router import RouterInput, RouterRunnable
     from otelbridge.runnables.tool import BaseTool, Tool, ToolException, tool
+    from otelbridge.stream_events import StreamEvent
 
 __all__ = [
     "AddableDict",
@@ -120,19 +120,24 @@ __all__ = [
     "traced",
 ]
 
+# Importing the library must stay quick: configure() brings the SDK and its exporters, and not every
+# program has branches, retries, tools or event streams.
+_LATER = {
+    "BaseTool": "otelbridge.runnables.tool",
+    "RouterInput": "otelbridge.runnables.router",
+    "RouterRunnable": "otelbridge.runnables.router",
+    "RunnableBranch": "otelbridge.runnables.branch",
+    "RunnableRetry": "otelbridge.runnables.retry",
+    "RunnableWithFallbacks": "otelbridge.runnables.fallbacks",
+    "StreamEvent": "otelbridge.stream_events",
+    "Tool": "otelbridge.runnables.tool",
+    "ToolException": "otelbridge.runnables.tool",
+    "configure": "otelbridge.export.configure",
+    "tool": "otelbridge.runnables.tool",
+}
 
-_TOOLS = frozenset({"BaseTool", "Tool", "ToolException", "tool"})
 
-
-def __getattr__(name: str) -> object:
-    # configure() brings the SDK and its exporters, and not every program has tools; importing the
-    # library must stay quick.
-    if name == "configure":
-        from otelbridge.export.configure import configure
-
-        return configure
-    if name in _TOOLS:
-        from otelbridge.runnables import tool as tools
-
-        return getattr(tools, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

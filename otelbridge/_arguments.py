@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ._record import Record
 
-@dataclass(frozen=True)
-class Arguments:
+
+class Arguments(Record):
     """The parameters of a function, by kind, in their order.
 
     Attributes:
@@ -23,12 +23,30 @@ class Arguments:
         required: how many of the positional ones have no default.
     """
 
-    positional: tuple[str, ...] = ()
-    keyword_only: tuple[str, ...] = ()
-    var_positional: bool = False
-    var_keyword: bool = False
-    config_name: str | None = None
-    required: int = 0
+    __slots__ = (
+        "positional",
+        "keyword_only",
+        "var_positional",
+        "var_keyword",
+        "config_name",
+        "required",
+    )
+
+    def __init__(
+        self,
+        positional: tuple[str, ...] = (),
+        keyword_only: tuple[str, ...] = (),
+        var_positional: bool = False,
+        var_keyword: bool = False,
+        config_name: str | None = None,
+        required: int = 0,
+    ) -> None:
+        self.positional = positional
+        self.keyword_only = keyword_only
+        self.var_positional = var_positional
+        self.var_keyword = var_keyword
+        self.config_name = config_name
+        self.required = required
 
     def __contains__(self, name: object) -> bool:
         return name in self.positional or name in self.keyword_only

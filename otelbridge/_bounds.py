@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ._record import Record
 from .errors import ConfigurationError
 
 _KIB: Final = 1024
@@ -18,10 +18,16 @@ _FIELDS: Final = {
     "keys": ("OTELBRIDGE_MAX_EVENT_KEYS", 1),
     "depth": ("OTELBRIDGE_MAX_DEPTH", 0),
 }
+# The arguments by which ``configure`` and ``capture_runs`` take them.
+ARGUMENTS: Final = {
+    "max_string_bytes": "string",
+    "max_event_bytes": "event",
+    "max_event_keys": "keys",
+    "max_depth": "depth",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Record):
     """The gate's own bounds.
 
     Args:
@@ -34,12 +40,15 @@ class Bounds:
         ConfigurationError: A value is not a whole number, or too small to work with.
     """
 
-    string: int = 8 * _KIB
-    event: int = 64 * _KIB
-    keys: int = 100
-    depth: int = 6
+    __slots__ = ("string", "event", "keys", "depth")
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, string: int = 8 * _KIB, event: int = 64 * _KIB, keys: int = 100, depth: int = 6
+    ) -> None:
+        self.string = string
+        self.event = event
+        self.keys = keys
+        self.depth = depth
         for field, (_, least) in _FIELDS.items():
             value = getattr(self, field)
             if type(value) is not int or value < least:
@@ -66,3 +75,22 @@ class Bounds:
                 )
             found[field] = int(text)
         return cls(**found)
+
+    def with_arguments(self, function: str, given: Mapping[str, int | None]) -> Bounds:
+        """Return these bounds with those that a function was given; None is not given.
+
+        Args:
+            function: its name, for the error.
+            given: by the names in ``ARGUMENTS``.
+
+        Raises:
+            ConfigurationError: A bound is not a whole number, or too small.
+        """
+        bounds = self
+        for argument, value in given.items():
+            if value is not None:
+                try:
+                    bounds = bounds.replaced(**{ARGUMENTS[argument]: value})
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"{function}({argument}={value}): {error}") from error
+        return bounds

@@ -21,11 +21,11 @@ entries that have no attribute at all.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final
 
 from . import semconv
 from ._json import CYCLE, NO_REDACTION, key_text, to_json, unique
+from ._record import Record
 from ._redaction import REDACTED, Redactor
 from ._shapes import KEY_BYTES, Fields, Items, Many, Shape, read, text_of
 from ._text import Scalar, clean, is_native, scalar_text, utf8_len
@@ -43,8 +43,7 @@ _ROOMY: Final = 4096  # with so much left, a plain value fits without further re
 _LEAST: Final = 32  # a shorter rest of the event is not worth an attribute
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Record):
     """What one gate asks of every event, or of every span start.
 
     Args:
@@ -55,11 +54,16 @@ class Rules:
         depth: Levels of nested mappings that become dotted keys.
     """
 
-    redactor: Redactor
-    room: int
-    string: int
-    chars: int | None
-    depth: int
+    __slots__ = ("redactor", "room", "string", "chars", "depth")
+
+    def __init__(
+        self, redactor: Redactor, room: int, string: int, chars: int | None, depth: int
+    ) -> None:
+        self.redactor = redactor
+        self.room = room
+        self.string = string
+        self.chars = chars
+        self.depth = depth
 
     @property
     def takes_plain(self) -> bool:

@@ -7,9 +7,9 @@ Where room runs out, the open lists and objects are closed and say how many entr
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Container
+from collections.abc import Callable, Container
+from functools import cache
 from typing import Any, Final
 
 from ._redaction import REDACTED, Redactor
@@ -21,13 +21,19 @@ EMPTY_KEY: Final = "(empty)"
 MAX_DEPTH: Final = 32  # levels inside one text
 NO_REDACTION: Final = Redactor()
 
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
-).encode
 _SHORT: Final = ('"…"', '""', "")  # what is left of a value for which there is no room
 _TAIL: Final = 48  # kept for each open container: its end, and the word on what is missing
 _LEAST: Final = 8  # a shorter rest is not worth an entry
 _KEY_CHARS: Final = 10_000  # of a longer key the middle is left out before it is looked at
+
+
+@cache
+def _encoder() -> Callable[[object], str]:
+    import json  # Here: it takes two milliseconds, and only where spans are recorded is it needed.
+
+    return json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+    ).encode
 
 
 def to_json(
@@ -87,7 +93,7 @@ def _short_way(shape: Many, room: int) -> str | None:
     try:
         if small(value, room, MAX_DEPTH) < 0 or shape.beyond(len(value), 0) > 0:
             return None
-        text = _encode(value)
+        text = _encoder()(value)
         return text if len(text.encode()) <= room else None
     except Exception:  # a lone surrogate; changed by another thread meanwhile
         return None
@@ -161,7 +167,7 @@ class _Writer:
         whole = key_text(name)
         shown, was_cut = clean(whole, KEY_BYTES)
         shown = unique(shown, names)
-        label = _encode(shown) + ":"
+        label = _encoder()(shown) + ":"
         if self.left < utf8_len(label) + _LEAST:
             return False
         names.add(shown)
@@ -179,7 +185,7 @@ class _Writer:
         self.cut = True
         words = f"{ELLIPSIS} {min(count, 10**12)} more"
         end = "" if names is None else ":null"
-        self._put(("," if written else "") + _encode(unique(words, names or ())) + end)
+        self._put(("," if written else "") + _encoder()(unique(words, names or ())) + end)
 
     def _leaf(self, value: Scalar) -> bool:
         text, was_cut = scalar_text(value)
@@ -193,13 +199,13 @@ class _Writer:
 
     def _string(self, value: str) -> bool:
         text, was_cut = clean(value, self.left - 2)
-        quoted = _encode(text)
+        quoted = _encoder()(text)
         excess = utf8_len(quoted) - self.left
         if (
             excess > 0
         ):  # escapes made it longer: a byte less of text is at least a byte less of JSON
             text, was_cut = clean(value, max(utf8_len(text) - excess, 0))[0], True
-            quoted = _encode(text)
+            quoted = _encoder()(text)
         self.cut = self.cut or was_cut
         self._put(quoted)
         return True

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from ._record import Record
 
 _MISSING: Final = object()
 
@@ -35,19 +36,34 @@ _FIELDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record):
     """What the SDK keeps of one span; None is no limit.
 
     ``span_attributes`` and ``events`` count per span, ``event_attributes`` per event; the two
     lengths are characters of one string value.
     """
 
-    span_attributes: int | None = 128
-    event_attributes: int | None = 128
-    events: int | None = 128
-    span_value_length: int | None = None
-    event_value_length: int | None = None
+    __slots__ = (
+        "span_attributes",
+        "event_attributes",
+        "events",
+        "span_value_length",
+        "event_value_length",
+    )
+
+    def __init__(
+        self,
+        span_attributes: int | None = 128,
+        event_attributes: int | None = 128,
+        events: int | None = 128,
+        span_value_length: int | None = None,
+        event_value_length: int | None = None,
+    ) -> None:
+        self.span_attributes = span_attributes
+        self.event_attributes = event_attributes
+        self.events = events
+        self.span_value_length = span_value_length
+        self.event_value_length = event_value_length
 
 
 def limits_of(provider: object, environ: Mapping[str, str] = os.environ) -> Limits:

@@ -26,8 +26,6 @@ from __future__ import annotations
 
 import array
 import builtins
-import dataclasses
-import datetime
 import math
 import sys
 import types
@@ -194,6 +192,10 @@ def _read_other(value: Any, kind: type) -> Shape:
     for base, reader in _BASES:
         if issubclass(kind, base):
             return reader(value)
+    # What nobody has imported, no value is of.
+    times = sys.modules.get("datetime")
+    if times is not None and issubclass(kind, (times.date, times.time)):
+        return _str(value.isoformat())
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         if issubclass(kind, numpy.ndarray):
@@ -288,6 +290,8 @@ def _field_names(kind: Any) -> list[tuple[str, bool]] | None:
         # model_fields up to pydantic 2.9; from 2.10 on it is a property over the dunder.
         fields = getattr(kind, "__pydantic_fields__", None) or kind.model_fields
     elif hasattr(kind, "__dataclass_fields__"):
+        import dataclasses  # loaded already, by whoever made the class
+
         fields = {field.name: field for field in dataclasses.fields(kind)}
     elif hasattr(kind, "__attrs_attrs__"):
         fields = {field.name: field for field in kind.__attrs_attrs__}
@@ -324,7 +328,6 @@ _BASES: Final[tuple[tuple[Any, Callable[[Any], Shape]], ...]] = (
     ((set, frozenset), lambda value: Items(value, _in_order)),
     ((bytes, bytearray, memoryview), _bytes),
     (BaseException, _error),
-    ((datetime.date, datetime.time), lambda value: _str(value.isoformat())),
     ((deque, range, array.array), lambda value: Items(value, iter)),
     (UserString, text_of),  # a Sequence, of itself
     (types.SimpleNamespace, lambda value: Fields(value, lambda source: vars(source).items())),

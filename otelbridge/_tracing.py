@@ -6,12 +6,12 @@ parent run's, else the one in use here (``use``), else the process's default.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
 
@@ -20,19 +20,22 @@ from opentelemetry import trace
 from otelbridge import semconv
 from otelbridge._attributes import Bounds, Gate
 from otelbridge._limits import Limits, limits_of
+from otelbridge._record import Record
 from otelbridge._sdk_start import starter_of
 from otelbridge._version import __version__
+from otelbridge.errors import ConfigurationError
 
 logger = logging.getLogger("otelbridge")
 
 Redact = Callable[[str, Any], Any]
 
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+# The standard's values and what was used before them. Content goes to spans or nowhere.
 _CAPTURE_VALUES = frozenset({"true", "1", "span_only", "span_and_event"})
+_NO_CAPTURE_VALUES = frozenset({"", "false", "0", "no_content", "event_only"})
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Record):
     """What of a run may leave the process.
 
     Attributes:
@@ -41,13 +44,26 @@ class Recording:
         redact: called as ``redact(key, value)`` for every value that leaves; gives what leaves.
         denied_keys: key names whose values are never recorded, whatever their case.
         configurable_keys: keys of a config's ``configurable`` that may be recorded.
+
+    Raises:
+        ConfigurationError: ``redact`` cannot be called so.
     """
 
-    bounds: Bounds = field(default_factory=Bounds)
-    capture_content: bool = False
-    redact: Redact | None = None
-    denied_keys: Collection[str] = ()
-    configurable_keys: frozenset[str] = frozenset()
+    __slots__ = ("bounds", "capture_content", "redact", "denied_keys", "configurable_keys")
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        capture_content: bool = False,
+        redact: Redact | None = None,
+        denied_keys: Collection[str] = (),
+        configurable_keys: frozenset[str] = frozenset(),
+    ) -> None:
+        self.bounds = bounds or Bounds()
+        self.capture_content = capture_content
+        self.redact = _checked(redact)
+        self.denied_keys = denied_keys
+        self.configurable_keys = configurable_keys
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Recording:
@@ -56,13 +72,49 @@ class Recording:
         Raises:
             ConfigurationError: a variable holds what cannot be used.
         """
-        capture = environ.get(_CAPTURE_VARIABLE, "").strip().lower() in _CAPTURE_VALUES
         return cls(
             bounds=Bounds.from_env(environ),
-            capture_content=capture,
+            capture_content=_captures(environ.get(_CAPTURE_VARIABLE, "")),
             denied_keys=_names(environ.get("OTELBRIDGE_DENIED_KEYS", "")),
             configurable_keys=_names(environ.get("OTELBRIDGE_CONFIGURABLE_KEYS", "")),
         )
+
+
+def _captures(text: str) -> bool:
+    value = text.strip().lower()
+    if value not in _CAPTURE_VALUES and value not in _NO_CAPTURE_VALUES and value not in _unknown:
+        _unknown.add(value)
+        logger.warning(
+            "otelbridge records no inputs and outputs: %s=%r is not known. Set it to SPAN_ONLY or "
+            "SPAN_AND_EVENT (or true) to record them, to NO_CONTENT (or false) not to",
+            _CAPTURE_VARIABLE,
+            text,
+        )
+    return value in _CAPTURE_VALUES
+
+
+_unknown: set[str] = set()  # what was warned of: once is enough
+
+
+def _checked(redact: Redact | None) -> Redact | None:
+    """Return ``redact``, which may be called with a key and a value."""
+    if redact is None:
+        return None
+    try:
+        inspect.signature(redact).bind("key", "value")
+    except ValueError:  # a function of C without a signature
+        return redact
+    except TypeError as error:
+        raise ConfigurationError(
+            f"redact={redact!r} cannot be used ({error}): pass a function redact(key, value) that "
+            "returns what to record"
+        ) from error
+    if inspect.iscoroutinefunction(redact):
+        raise ConfigurationError(
+            f"redact={redact!r} cannot be used: it is a coroutine function, and nobody can await "
+            "it where a value leaves. Pass a plain function redact(key, value)"
+        )
+    return redact
 
 
 def _names(text: str) -> frozenset[str]:

@@ -22,7 +22,7 @@ PYTEST_DONT_REWRITE: the messages below are complete, and a test may import this
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,9 +31,10 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
+from opentelemetry.util.types import AttributeValue
 
 from otelbridge import _tracing, semconv
-from otelbridge._attributes import Bounds
+from otelbridge._bounds import Bounds
 from otelbridge.export.forest import Node, forest, walk
 from otelbridge.export.tree import render
 
@@ -166,13 +167,17 @@ class CapturedRuns:
 def capture_runs(
     *,
     service_name: str = "otelbridge.testing",
+    resource_attributes: Mapping[str, AttributeValue] | None = None,
     sampler: Sampler | None = None,
     span_limits: SpanLimits | None = None,
-    bounds: Bounds | None = None,
     capture_content: bool = False,
     redact: _tracing.Redact | None = None,
     denied_keys: Collection[str] = (),
     configurable_keys: Collection[str] = (),
+    max_string_bytes: int | None = None,
+    max_event_bytes: int | None = None,
+    max_event_keys: int | None = None,
+    max_depth: int | None = None,
 ) -> Iterator[CapturedRuns]:
     """Capture the runs that begin inside this block, in this context and what is copied from it.
 
@@ -182,17 +187,26 @@ def capture_runs(
 
     Yields:
         What was captured; it may be asked inside the block and after it.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
     """
+    bounds = {
+        "max_string_bytes": max_string_bytes,
+        "max_event_bytes": max_event_bytes,
+        "max_event_keys": max_event_keys,
+        "max_depth": max_depth,
+    }
     provider = TracerProvider(
         sampler=sampler or DEFAULT_ON,
         span_limits=span_limits or _standard_limits(),
-        resource=Resource({"service.name": service_name}),
+        resource=Resource({**(resource_attributes or {}), "service.name": service_name}),
         shutdown_on_exit=False,
     )
     # The SDK asks OTEL_SDK_DISABLED and takes no argument for it (opentelemetry-sdk 1.x).
     provider._disabled = False
     recording = _tracing.Recording(
-        bounds=bounds or Bounds(),
+        bounds=Bounds().with_arguments("capture_runs", bounds),
         capture_content=capture_content,
         redact=redact,
         denied_keys=frozenset(denied_keys),

@@ -21,7 +21,7 @@ for name in list(os.environ):
 
 # A slow machine is no defect of the code under test.
 settings.register_profile(
-    "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "dev", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 # The same examples each time: a submission fails for what it changed, not for its luck.
 settings.register_profile(

@@ -15,7 +15,9 @@ NAMES = [workload.name + labels for workload in RECORDING for labels in ("", ", 
 @pytest.fixture(scope="module")
 def twins() -> dict[str, Any]:
     """What both sides left, by workload; made in a process of its own, with its own provider."""
-    return {twin["name"]: twin for twin in in_child("benchmarks.twins")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COVERAGE_PROCESS_CONFIG", "")  # many runs, which other tests measure too
+        return {twin["name"]: twin for twin in in_child("benchmarks.twins")}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receivers import http_receiver
 
 from otelbridge import demo
 from otelbridge.demo import corpus, pipeline, search
@@ -81,6 +83,43 @@ def test_demo_shows_the_handled_error_and_the_retry_in_the_trace(
     assert re.search(r"file_skipped +file='not-utf8-on-purpose.txt'", tree)
     assert re.search(r"search \[chain\].*ConnectionError", tree)
     assert re.search(r"passages_found +attempt=2", tree)
+
+
+def test_demo_says_where_the_trace_was_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an endpoint in the environment, the trace goes there, as the environment names it."""
+    with http_receiver() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        assert demo.run(str(folder)) == 0
+        printed = capsys.readouterr().out
+        assert f"sent to {received.url}/v1/traces" in printed
+        assert "Look there for the service otelbridge-demo." in printed
+
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=theirs,team=blue")
+        demo.run(str(folder))
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+        demo.run(str(folder))
+        assert "for the service mine." in capsys.readouterr().out
+    assert list(dict.fromkeys(received.services)) == ["otelbridge-demo", "theirs", "mine"]
+    assert "demo" in received.names
+    attributes = received.requests[-1].resource_spans[0].resource.attributes
+    assert {it.key: it.value.string_value for it in attributes}["team"] == "blue"
+
+
+def test_demo_says_when_the_trace_could_not_be_sent(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing listens it says so, and shows the trace all the same."""
+    logging.getLogger("otelbridge").setLevel(logging.CRITICAL)
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9/v1/traces")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    assert demo.run(str(folder)) == 0
+    printed = capsys.readouterr().out
+    assert "The trace could not be sent to http://127.0.0.1:9" in printed
+    assert "decode [chain]" in printed
 
 
 def test_demo_chooses_a_question_for_a_folder(

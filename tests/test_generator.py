@@ -35,9 +35,9 @@ def test_chunks_add_up(way: Any) -> None:
 
 async def test_one_kind_serves_its_own_forms() -> None:
     """The others say so; a plain function is refused with the cure."""
-    with pytest.raises(NotImplementedError, match="async generator function only"):
+    with pytest.raises(NotImplementedError, match="sync one first and the async one"):
         RunnableGenerator(atwice).invoke("a")
-    with pytest.raises(NotImplementedError, match="sync generator function only"):
+    with pytest.raises(NotImplementedError, match="an async generator function as atransform"):
         await taken(RunnableGenerator(twice).astream("a"))
     with pytest.raises(TypeError, match="Wrap a plain function in RunnableLambda"):
         RunnableGenerator(len)

@@ -112,7 +112,9 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_import_brings_in_neither_the_sdk_nor_what_is_needed_later() -> None:
-    """Importing the core loads no SDK, exporter, tenacity, langchain or rich."""
-    later = ("opentelemetry.sdk", "opentelemetry.exporter", "tenacity", "langchain_core", "rich")
+    """Importing the core loads no SDK, exporter, tenacity or rich, nor what few programs use."""
+    later = ["opentelemetry.sdk", "opentelemetry.exporter", "tenacity", "langchain_core", "rich"]
+    own = ("branch", "fallbacks", "listeners", "retry", "router", "tool")
+    later += [f"otelbridge.runnables.{name}" for name in own]
     loaded = run_python("import otelbridge, sys; print(*sys.modules)").split()
     assert [name for name in later if name in loaded] == []

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import baggage, trace
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, StaticSampler
 
 from otelbridge import (
+    ConfigurationError,
     RunnableLambda,
     _tracing,
     adispatch_custom_event,
@@ -27,7 +29,6 @@ from otelbridge import (
     start_run,
     traced,
 )
-from otelbridge._bounds import Bounds
 from otelbridge.testing import CapturedRuns, capture_runs
 
 
@@ -334,7 +335,7 @@ def test_options_are_those_of_configure() -> None:
     with (
         capture_runs(
             capture_content=True,
-            bounds=Bounds(string=16),
+            max_string_bytes=16,
             redact=lambda key, value: "***" if key == "data.secret" else value,
             denied_keys=["password"],
             configurable_keys=["user_id"],
@@ -472,3 +473,26 @@ def test_captured_runs_is_a_public_type() -> None:
     """Tests can annotate the fixture."""
     with capture_runs() as runs:
         assert isinstance(runs, CapturedRuns)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"max_string_bytes": 0}, r"capture_runs\(max_string_bytes=0\).*whole number >= 1"),
+        ({"redact": lambda value: value}, r"redact\(key, value\)"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], why: str) -> None:
+    """As `configure` refuses them."""
+    with pytest.raises(ConfigurationError, match=why), capture_runs(**options):
+        pass
+
+
+def test_resource_attributes_are_those_of_the_block() -> None:
+    """They are there beside the service's name."""
+    with capture_runs(resource_attributes={"team": "blue"}) as runs:
+        load("a")
+    assert dict(runs.find("load").resource.attributes) == {
+        "service.name": "otelbridge.testing",
+        "team": "blue",
+    }

@@ -145,3 +145,66 @@ def test_import_brings_nothing_that_is_not_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+@pytest.mark.parametrize(
+    ("value", "captures"),
+    [
+        ("SPAN_ONLY", True),
+        ("span_and_event", True),
+        (" True ", True),
+        ("1", True),
+        ("NO_CONTENT", False),
+        ("EVENT_ONLY", False),
+        ("false", False),
+        ("0", False),
+        ("", False),
+    ],
+)
+def test_content_is_captured_as_the_standard_variable_says(
+    value: str, captures: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its four values, in any case of letters, and what was used before them."""
+    assert Recording.from_env({CONTENT: value}).capture_content is captures
+    assert caplog.records == []
+
+
+def test_unknown_value_of_the_content_variable_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Content stays out, and the warning says what to set."""
+    for _ in range(2):
+        assert not Recording.from_env({CONTENT: "Maybe"}).capture_content
+    (record,) = caplog.records
+    assert f"{CONTENT}='Maybe'" in record.getMessage()
+    assert "SPAN_ONLY" in record.getMessage()
+
+
+async def aredact(key: str, value: object) -> object:
+    return value
+
+
+@pytest.mark.parametrize(
+    ("redact", "why"),
+    [
+        (lambda value: value, "too many positional arguments"),
+        (lambda key, value, run: value, "missing a required argument: 'run'"),
+        (lambda *, key, value: value, "too many positional arguments"),
+        ("redact", "is not a callable"),
+        (aredact, "coroutine function"),
+    ],
+)
+def test_redact_that_cannot_be_called_is_refused_at_set_up(redact: object, why: str) -> None:
+    """The error says what it is called with."""
+    with pytest.raises(ConfigurationError, match=why) as raised:
+        Recording(redact=redact)  # type: ignore[arg-type]
+    assert "redact(key, value)" in str(raised.value)
+
+
+@pytest.mark.parametrize("redact", [lambda key, value: 1, lambda *args: 1, max, dict.get])
+def test_redact_that_can_be_called_is_taken(redact: object) -> None:
+    """Also where Python cannot tell what it takes."""
+    assert Recording(redact=redact).redact is redact  # type: ignore[arg-type]

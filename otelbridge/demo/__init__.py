@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from otelbridge import ConfigurationError, RunnableConfig, start_run
-from otelbridge.export import configure, render
+from otelbridge.export import Handle, configure, environment, render
 from otelbridge.export.otlp import endpoint_is_set
 from otelbridge.export.terminal import wants_colour, width_of
 from otelbridge.testing import CapturedRuns, capture_runs
@@ -56,10 +56,11 @@ def _watch(files: Files, question: str | None, screen: Screen) -> None:
     screen.say(f"{found_files} in {files.folder}{_left_out(files)},")
     screen.say("and one put in on purpose that cannot be decoded\n")
     config: RunnableConfig = {"callbacks": [ProgressBar(screen)]}
+    service, about = _service()
     with (
         tempfile.TemporaryDirectory() as made,
-        capture_runs(service_name="otelbridge-demo") as runs,
-        _sent_too(runs),
+        capture_runs(service_name=service, resource_attributes=about) as runs,
+        _sent_too(runs) as handle,
     ):
         broken = Path(made, "not-utf8-on-purpose.txt")
         broken.write_bytes(_NOT_UTF8)
@@ -70,19 +71,39 @@ def _watch(files: Files, question: str | None, screen: Screen) -> None:
             screen.say(f"\nQuestion: {asked}\nAnswer:")
             for piece in answer().stream(found):
                 screen.say(piece, end="")
+        sent = _sent(handle, service)
     screen.say("\nThe trace, with each custom event on the run that dispatched it:\n")
     out = screen.out
     screen.show(render(runs.spans, colour=wants_colour(out), width=width_of(out)))
+    if sent:
+        screen.say(f"\n{sent}")
     screen.say("\nNext:")
     for command, what in _next_steps():
         screen.say(f"  {command:<60}  {what}")
 
 
-def _sent_too(runs: CapturedRuns) -> AbstractContextManager[object]:
+def _service() -> tuple[str, dict[str, str]]:
+    """Return what the environment calls the service, and what else it says of it."""
+    about = environment.pairs(os.environ, "OTEL_RESOURCE_ATTRIBUTES")
+    named = about.pop("service.name", "otelbridge-demo")
+    return environment.text(os.environ, "OTEL_SERVICE_NAME") or named, about
+
+
+def _sent_too(runs: CapturedRuns) -> AbstractContextManager[Handle | None]:
     """Send the trace as well, where the environment names an OTLP endpoint."""
     if endpoint_is_set(os.environ):
         return configure(tracer_provider=runs.provider)
     return nullcontext()
+
+
+def _sent(handle: Handle | None, service: str) -> str:
+    """Send what is waiting, and say where it went; nothing where it goes nowhere."""
+    if handle is None or not handle.outputs:
+        return ""
+    where = ", ".join(handle.outputs)
+    if handle.flush(timeout_s=5):
+        return f"The trace was sent to {where}. Look there for the service {service}."
+    return f"The trace could not be sent to {where}. Is something listening there?"
 
 
 def _left_out(files: Files) -> str:

@@ -15,6 +15,7 @@ from otelbridge._tracing import Redact
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.handle import Handle
 from otelbridge.export.installation import plan
+from otelbridge.export.variables import warn_of_unknown
 
 
 def configure(
@@ -106,6 +107,7 @@ def _set_up(arguments: Arguments) -> Handle:
             if arguments in (before, Arguments()):
                 return handle
         # Everything that may be refused comes before anything is changed.
+        warn_of_unknown(os.environ)
         installation = plan(arguments, os.environ)
         if _current is not None:
             _current[1].shutdown()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 
 from otelbridge import _tracing
-from otelbridge._bounds import Bounds
+from otelbridge._bounds import ARGUMENTS
 from otelbridge.errors import ConfigurationError
 from otelbridge.export import environment
 from otelbridge.export.arguments import Arguments
@@ -30,12 +30,6 @@ from otelbridge.export.provider import (
 
 logger = logging.getLogger("otelbridge")
 
-_BOUNDS = {
-    "max_string_bytes": "string",
-    "max_event_bytes": "event",
-    "max_event_keys": "keys",
-    "max_depth": "depth",
-}
 _OF_A_PROVIDER = ("service_name", "resource_attributes", "sampler")
 
 
@@ -144,15 +138,5 @@ def _recording(arguments: Arguments, environ: Environ) -> _tracing.Recording:
     rules = _tracing.Recording.from_env(environ)
     names = ("capture_content", "redact", "denied_keys", "configurable_keys")
     given = {name: getattr(arguments, name) for name in names if name in arguments.given}
-    return replace(rules, bounds=_bounds(rules.bounds, arguments), **given)
-
-
-def _bounds(bounds: Bounds, arguments: Arguments) -> Bounds:
-    for argument, field in _BOUNDS.items():
-        value = getattr(arguments, argument)
-        if value is not None:
-            try:
-                bounds = replace(bounds, **{field: value})
-            except ConfigurationError as error:
-                raise ConfigurationError(f"configure({argument}={value}): {error}") from error
-    return bounds
+    bounds = {name: getattr(arguments, name) for name in ARGUMENTS}
+    return rules.replaced(bounds=rules.bounds.with_arguments("configure", bounds), **given)

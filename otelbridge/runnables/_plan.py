@@ -7,14 +7,12 @@ returns is the plan's result. It never does a step itself, so it neither blocks 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 Step = TypeVar("Step")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Failed:
     """The answer of a step whose exception is for the plan to deal with.
 
@@ -22,7 +20,10 @@ class Failed:
     comes out changed where it is a StopIteration.
     """
 
-    error: BaseException
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 def follow(plan: Generator[Step, Any, T], do: Callable[[Step], Any]) -> T:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from otelbridge.config import RunnableConfig, merge_configs
 from otelbridge.runnables._fields import ByFields
 from otelbridge.runnables._forwarding import config_position, forwarded
-from otelbridge.runnables.base import Input, Output, Runnable
-from otelbridge.runnables.listeners import (
-    AsyncListener,
-    ConfigFactory,
-    Listener,
-    alistening,
-    listening,
-)
+from otelbridge.runnables.base import Input, Output, Runnable, forms
+
+if TYPE_CHECKING:
+    from otelbridge.runnables.listeners import AsyncListener, ConfigFactory, Listener
 
 
 class RunnableBindingBase(ByFields, Runnable[Input, Output]):
@@ -240,7 +236,7 @@ class RunnableBinding(RunnableBindingBase[Input, Output]):
         on_error: Listener | None = None,
     ) -> Runnable[Input, Output]:
         """Return this binding with listeners added before those it has."""
-        return self._listened(listening(on_start, on_end, on_error))
+        return self._listened(forms.listening(on_start, on_end, on_error))
 
     def with_alisteners(
         self,
@@ -250,7 +246,7 @@ class RunnableBinding(RunnableBindingBase[Input, Output]):
         on_error: AsyncListener | None = None,
     ) -> Runnable[Input, Output]:
         """Return this binding with async listeners added before those it has."""
-        return self._listened(alistening(on_start, on_end, on_error))
+        return self._listened(forms.alistening(on_start, on_end, on_error))
 
     def _listened(self, factory: ConfigFactory) -> Runnable[Input, Output]:
         return self._with(config_factories=[factory, *self.config_factories])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otelbridge.config import RunnableConfig
 from otelbridge.run import Run
 from otelbridge.runnables._fields import ByFields
 from otelbridge.runnables.base import Input, Output, Runnable
-from otelbridge.runnables.listeners import AsyncListener, Listener
+
+if TYPE_CHECKING:
+    from otelbridge.runnables.listeners import AsyncListener, Listener
 
 
 class RunnableEachBase(

@@ -91,7 +91,10 @@ class RunnableGenerator(Runnable[Input, Output]):
     ) -> Iterator[Output]:
         """Yield what the generator function makes of ``input``, as a run."""
         if not hasattr(self, "_transform"):
-            raise NotImplementedError(f"{self!r} has an async generator function only.")
+            raise NotImplementedError(
+                f"{self!r} has an async generator function only. Use its async forms, such as "
+                "astream and ainvoke, or pass a sync one first and the async one as atransform."
+            )
         return self._transform_stream_with_config(
             input, self._transform, config, defers_inputs=True, **kwargs
         )
@@ -114,7 +117,10 @@ class RunnableGenerator(Runnable[Input, Output]):
     ) -> AsyncIterator[Output]:
         """Yield what the async generator function makes of ``input``, as a run."""
         if not hasattr(self, "_atransform"):
-            raise NotImplementedError(f"{self!r} has a sync generator function only.")
+            raise NotImplementedError(
+                f"{self!r} has a sync generator function only. Use its sync forms, such as stream "
+                "and invoke, or pass an async generator function as atransform."
+            )
         return self._atransform_stream_with_config(
             input, self._atransform, config, defers_inputs=True, **kwargs
         )

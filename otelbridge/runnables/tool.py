@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, overload
 
 from otelbridge.config import RunnableConfig
 from otelbridge.runnables._base_tool import BaseTool, ToolException
@@ -92,6 +92,20 @@ class Tool(BaseTool):
             described=described,
             **fields,
         )
+
+
+@overload
+def tool(name_or_callable: Callable[..., Any], **fields: Any) -> Tool: ...
+
+
+@overload
+def tool(name_or_callable: str, runnable: Runnable[Any, Any], **fields: Any) -> Tool: ...
+
+
+@overload
+def tool(
+    name_or_callable: str | None = None, **fields: Any
+) -> Callable[[Callable[..., Any]], Tool]: ...
 
 
 def tool(

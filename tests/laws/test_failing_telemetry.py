@@ -27,12 +27,11 @@ from otelbridge import (
     traced,
 )
 
-BROKEN = RuntimeError("telemetry is broken")
-
 
 def broken(*args: Any, **kwargs: Any) -> Any:
     """Fail."""
-    raise BROKEN
+    # Each time anew: the traceback of one exception grows with every raise, and is logged.
+    raise RuntimeError("telemetry is broken")
 
 
 @pytest.fixture(autouse=True)
@@ -285,7 +284,7 @@ class Own:
 async def abroken(*args: Any, **kwargs: Any) -> Any:
     """Fail after giving way."""
     await asyncio.sleep(0)
-    raise BROKEN
+    broken()
 
 
 def handler_of(form: str, hook: str) -> Any:

@@ -32,7 +32,6 @@ from otelbridge import (
     semconv,
     start_run,
 )
-from otelbridge._bounds import Bounds
 from otelbridge.testing import CapturedRuns, capture_runs
 
 from .exported import data_by_time, events_by_time, limits, parts, told
@@ -267,8 +266,7 @@ def test_no_span_holds_more_than_a_mebibyte_of_events(limit: int | None) -> None
 
 def test_event_too_large_for_a_page_has_one_for_itself() -> None:
     """An event of over 1 MiB, where bounds allow it, shares its span or page with none."""
-    bounds = Bounds(string=3 * MIB, event=4 * MIB)
-    with capture_runs(bounds=bounds) as runs, start_run("run"):
+    with capture_runs(max_string_bytes=3 * MIB, max_event_bytes=4 * MIB) as runs, start_run("run"):
         for size in (10, 2 * MIB, 2 * MIB, 10, 10, 2 * MIB):
             dispatch_custom_event("big", "x" * size)
     sizes = [[len(e.attributes["data"]) for e in s.events] for s in parts(runs.spans, "run")]

@@ -26,10 +26,11 @@ from otelbridge import (
 )
 from otelbridge.testing import capture_runs
 
+from . import counting
 from .exported import events_by_time, limits, parts
 
 THREADS = 32
-EACH = 200
+EACH = 200 if counting.CI else 50
 
 
 def in_threads(bodies: Sequence[Callable[[], object]]) -> None:

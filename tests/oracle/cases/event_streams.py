@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 from .. import departures, streams
-from ..forms import adrained
+from ..forms import adrained, afirst_chunks
 from ..libraries import UPSTREAM, Library
 from ..recorder import record
 from . import case
@@ -171,6 +172,43 @@ async def events_name_all_parents(lib: Library) -> Any:
 
     outer = lib.RunnableLambda(inner) | str
     return await told(lib, outer, 1)
+
+
+def _nested(lib: Library) -> Any:
+    """A sequence whose second step calls a sequence, in which the last body dispatches."""
+
+    def deep(word: str) -> str:
+        lib.dispatch_custom_event("deep", {"word": word})
+        return word
+
+    def shallow(word: str) -> str:
+        lib.dispatch_custom_event("shallow", {"word": word})
+        inner = (lib.RunnableLambda(str.upper, name="upper") | deep).with_config(run_name="inner")
+        return inner.invoke(word)
+
+    return lib.RunnableLambda(str, name="text") | shallow
+
+
+def _closed_after(count: int) -> Any:
+    async def program(lib: Library) -> Any:
+        events = _nested(lib).astream_events("ab", version="v2")
+        return streams.normalised(await afirst_chunks(events, count))
+
+    program.__name__ = f"events_closed_after_{count}"
+    program.__module__ = __name__
+    return program
+
+
+for _count in (0, 1, 2, 5, 8, 11):
+    case()(_closed_after(_count))
+
+
+@case()
+async def events_of_nested_calls_in_the_sync_twin(lib: Library) -> Any:
+    if lib is UPSTREAM:  # it has the async form only
+        return await told(lib, _nested(lib), "ab")
+    events = await asyncio.to_thread(lambda: list(_nested(lib).stream_events("ab", version="v2")))
+    return streams.normalised(events), []
 
 
 @case()
