@@ -1,4 +1,4 @@
-"""The protobuf wire format, as much as OTLP needs: lengths written, fields read back.
+"""The protobuf wire format, as much as OTLP needs: numbers written, fields read back.
 
 The source is https://protobuf.dev/programming-guides/encoding/.
 """
@@ -8,27 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-MOST: Final = 0x800
-LENGTHS: Final = tuple(
-    bytes((number,) if number < 0x80 else (number & 0x7F | 0x80, number >> 7))
-    for number in range(MOST)
-)
-"""The varint of each number under ``MOST``: nearly every length there is."""
+_KEPT: Final = 0x1000
+
+
+class _Varints(dict[int, bytes]):
+    """The varint of every number from 0 to 2 ** 64 - 1; the small ones are made once."""
+
+    def __missing__(self, number: int) -> bytes:
+        written = bytearray()
+        rest = number
+        while rest > 0x7F:
+            written.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        written.append(rest)
+        made = bytes(written)
+        if number < _KEPT:
+            self[number] = made
+        return made
+
+
+VARINTS: Final = _Varints()
+"""``VARINTS[number]`` writes a number from 0 to 2 ** 64 - 1; ValueError for one below 0."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10  # bytes of a 64-bit number
-
-
-def varint(number: int) -> bytes:
-    """Write a number from 0 to 2 ** 64 - 1."""
-    if number < MOST:
-        return LENGTHS[number]
-    written = bytearray()
-    while number > 0x7F:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
 
 
 def field(tag: bytes, body: bytes) -> bytes:
@@ -38,7 +41,7 @@ def field(tag: bytes, body: bytes) -> bytes:
         tag: the field's number and wire type 2, as one byte.
         body: what the field holds.
     """
-    return b"%b%b%b" % (tag, varint(len(body)), body)
+    return b"%b%b%b" % (tag, VARINTS[len(body)], body)
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
