@@ -151,7 +151,7 @@ class Holdings:
         """Return a writer, and frames that fit into its segment and into the bound."""
         while True:
             if self._writer is None:
-                self._writer = self.own().new_segment()
+                self._writer = self._new_segment()
             writer = self._writer
             data, groups = writer.encode(items)
             if len(data) > self._max_bytes:
@@ -163,6 +163,13 @@ class Holdings:
                 self._push_out(*next(self._segments()))
             else:
                 return writer, data, groups
+
+    def _new_segment(self) -> Writer:
+        try:
+            return self.own().new_segment()
+        except FileNotFoundError:
+            self._abandon()
+            return self.own().new_segment()
 
     def _push_out(self, folder: ProcessFolder, segment: Segment) -> None:
         if self._is_newest(segment):
