@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -13,16 +13,15 @@ from otelbridge import _tracing
 from otelbridge.export.account import Account
 from otelbridge.export.backoff import Backoff
 from otelbridge.export.batching import REQUEST_BYTES, Batching
-from otelbridge.export.channel import Blocked, Channel, Delivered, Outcome, Refused, TryAgain
+from otelbridge.export.channel import Blocked, Delivered, Outcome, Refused, TryAgain
 from otelbridge.export.notices import Notices
 from otelbridge.export.outbox import Batch, Outbox
 from otelbridge.export.reserve import Reserve
+from otelbridge.export.route import Route
 from otelbridge.export.spool import Lease
 from otelbridge.export.units import Item, batches, request
 
 _IDLE_S = 60.0
-
-SetAside = Callable[[Item, str], str]
 
 
 class _Collected(Exception):
@@ -52,30 +51,28 @@ class Delivery:
     One thread calls ``run`` or ``step``; everything else may be called from any thread.
 
     Args:
-        channel: carries requests.
+        route: where to.
         account: counts what becomes of spans.
         outbox: new spans.
         reserve: spans that could not be sent before.
-        set_aside: keeps a span that is refused for good, with the reason; says where.
         notices: tells people.
         batching: sizes and times.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        route: Route,
         account: Account,
         outbox: Outbox,
         reserve: Reserve,
-        set_aside: SetAside,
         notices: Notices,
         batching: Batching,
     ) -> None:
-        self._channel = channel
+        self._route = route
+        self._channel = route.channel
         self._account = account
         self._outbox = outbox
         self._reserve = reserve
-        self._set_aside = set_aside
         self._notices = notices
         self._batching = batching
         self._backoff = Backoff()
@@ -98,11 +95,10 @@ class Delivery:
         """Try at once, though the last attempt failed, unless the receiver said when to.
 
         Args:
-            deadline: no request may take longer, from now on.
+            deadline: no request may take longer, from now on; None: as long as usual.
         """
         with self._account.changed:
-            if deadline is not None:
-                self._deadline = deadline
+            self._deadline = deadline
             if not self._patient:
                 self._away_until, self.is_away = 0.0, False
         self.wake()
@@ -242,7 +238,7 @@ class Delivery:
             was_away, self.is_away, self._patient = self.is_away, False, False
         self._backoff.reset()
         if isinstance(outcome, Refused):
-            where = self._set_aside(part[0], outcome.reason)
+            where = self._route.set_aside(part[0], outcome.reason)
             self._notices.lost(1, f"refused by {self._channel.where} ({outcome.reason}){where}")
         elif rejected:
             self._notices.lost(

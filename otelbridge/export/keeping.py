@@ -14,7 +14,7 @@ from otelbridge.export.arguments import Arguments
 from otelbridge.export.channel import Channel
 from otelbridge.export.dead_letters import DeadLetters
 from otelbridge.export.environment import Environ
-from otelbridge.export.pipeline import Route
+from otelbridge.export.route import Route
 from otelbridge.export.spool import Spool
 
 _SPOOL = "OTELBRIDGE_SPOOL"
@@ -51,15 +51,16 @@ class Keeping:
             )
         return cls(folder, durable)
 
-    def route(self, channel: Channel, service: str) -> Route:
+    def route(self, channel: Channel, service: str, exporter: str) -> Route:
         """Return the way through a channel, with what this keeps for a service."""
         if self.folder is None:
-            return Route(channel)
+            return Route(channel, exporter=exporter)
         return Route(
             channel,
             open_spool=partial(Spool.open, self.folder, service),
             dead_letters=DeadLetters(self.folder, service),
             durable=self.durable,
+            exporter=exporter,
         )
 
 

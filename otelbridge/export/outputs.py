@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -107,7 +107,10 @@ def _pipeline(
 ) -> SpanProcessor:
     # With two OTLP outputs, each has what it could not send: a service's spool is for one of them.
     kept_for = service if name == "otlp" else f"{service} {name}"
-    return Pipeline(keeping.route(official.channel(target), kept_for), batching)
+    exporter = f"otlp_{target.protocol.partition('/')[0]}_span_exporter"
+    route = keeping.route(official.channel(target), kept_for, exporter)
+    timeout_s = min(target.timeout_s, batching.timeout_s or target.timeout_s)
+    return Pipeline(route, replace(batching, timeout_s=timeout_s))
 
 
 def _sender(exporter: Callable[[], SpanExporter], where: str, service: str) -> SpanProcessor:

@@ -1,0 +1,139 @@
+"""The queue of ended spans, and how they leave it encoded."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from typing import NamedTuple
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otelbridge.export._shield import Shield
+from otelbridge.export.account import Account
+from otelbridge.export.delivery import Delivery
+from otelbridge.export.encode import Encoder
+from otelbridge.export.notices import Notices
+from otelbridge.export.outbox import Batch, Outbox
+from otelbridge.export.reserve import Reserve
+
+
+class _Taken(NamedTuple):
+    spans: list[ReadableSpan]
+    first: int
+
+
+class Intake:
+    """Takes ended spans from a queue, encodes them, and passes them on to memory or to disk.
+
+    Any thread may do so, and several at once; as a rule it is the worker.
+
+    Args:
+        account: counts the spans in.
+        outbox: gets them.
+        reserve: gets them where the sender cannot keep up.
+        delivery: the sender.
+        notices: tells what is lost.
+        batch: spans that are encoded together, at most.
+        durable: whether all go to the reserve.
+
+    Attributes:
+        spans: the queue. Whoever ends a span appends it, with no lock.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        outbox: Outbox,
+        reserve: Reserve,
+        delivery: Delivery,
+        notices: Notices,
+        *,
+        batch: int,
+        durable: bool,
+    ) -> None:
+        self.spans: deque[ReadableSpan] = deque()
+        self._returned: deque[_Taken] = deque()  # whose thread was interrupted
+        self._account = account
+        self._outbox = outbox
+        self._reserve = reserve
+        self._delivery = delivery
+        self._notices = notices
+        self._batch = batch
+        self._durable = durable
+        self._encoder = Encoder()
+        self._writing = Shield()
+
+    def move_all(self) -> None:
+        """Encode all that has ended, and have it sent."""
+        while self.move():
+            pass
+        with self._account.changed:
+            self._account.due(1)
+        self._delivery.wake()
+
+    def move(self) -> bool:
+        """Take one batch from the queue and pass it on; False where the queue is empty."""
+        taken = self._take()
+        if taken is None:
+            return False
+        batch = None
+        try:
+            batch = Batch([self._encoder.item(span) for span in taken.spans], taken.first)
+            self._pass_on(batch)
+        except BaseException:  # a signal handler may raise here, in the program's own thread
+            if batch is None or not batch.passed:
+                self._returned.append(taken)
+            raise
+        return True
+
+    def write_through(self) -> None:
+        """Put what has ended on disk; return when this thread's span is there, whoever did it."""
+        while self.spans:
+            with self._writing:
+                self.move()
+            with self._account.changed:
+                is_batch = self._account.due(self._batch)
+            if is_batch:
+                self._delivery.wake()
+
+    def drop(self, reason: str) -> None:
+        """Count what is in the queue as dropped: nothing sends it any more."""
+        with self._account.changed:
+            count = len(self.spans)
+            self.spans.clear()
+            if count:
+                first = self._account.took(count)
+                self._account.dropped(count, first, reason)
+                self._account.left_memory(first)
+
+    def _take(self) -> _Taken | None:
+        with suppress(IndexError):
+            return self._returned.popleft()
+        with self._account.changed:
+            count = min(len(self.spans), self._batch)
+            if not count:
+                return None
+            spans = [self.spans.popleft() for _ in range(count)]
+            return _Taken(spans, self._account.took(count))
+
+    def _pass_on(self, batch: Batch) -> None:
+        with self._account.changed:
+            # While the receiver is away one batch stays here, for the next attempt.
+            may_stay = not (self._delivery.is_away and self._reserve.usable and len(self._outbox))
+            if not self._durable and may_stay and self._outbox.has_room(batch):
+                self._outbox.put(batch)
+                return
+        kept = self._reserve.put(batch, due=not self._durable)
+        if kept < len(batch.items):
+            self._remember(batch.after(kept))
+
+    def _remember(self, batch: Batch) -> None:
+        """Keep a batch in memory, for want of a disk, in place of the oldest ones."""
+        lost = 0
+        with self._account.changed:
+            self._outbox.put(batch)
+            while (old := self._outbox.overflow()) is not None:
+                lost += len(old.items)
+                self._account.dropped(len(old.items), old.first, "memory full")
+                self._account.left_memory(old.first)
+        self._notices.lost(lost, "found no room in memory")
