@@ -85,7 +85,7 @@ class Holdings:
             except OSError:
                 self._take_back()
                 raise
-            if writer.intact and self.own().held:
+            if writer.intact:
                 writer.acknowledge(data, groups, len(items))
                 self.size += len(data)
                 self.waiting += len(items)
@@ -107,6 +107,7 @@ class Holdings:
 
     def oldest_waiting(self) -> tuple[ProcessFolder, Segment] | None:
         """Return the oldest segment that has spans waiting."""
+        self._check_own()
         return next((found for found in self._segments() if found[1].waiting), None)
 
     def done(self, folder: ProcessFolder, segment: Segment, end: int) -> None:
@@ -165,11 +166,8 @@ class Holdings:
                 return writer, data, groups
 
     def _new_segment(self) -> Writer:
-        try:
-            return self.own().new_segment()
-        except FileNotFoundError:
-            self._abandon()
-            return self.own().new_segment()
+        self._check_own()
+        return self.own().new_segment()
 
     def _push_out(self, folder: ProcessFolder, segment: Segment) -> None:
         if self._is_newest(segment):
@@ -214,6 +212,10 @@ class Holdings:
         """After a failed write: the file is as before, or else no more is written to it."""
         if self._writer is not None and self._writer.broken:
             self._seal()
+
+    def _check_own(self) -> None:
+        if self._own is not None and not self._own.keep():
+            self._abandon()
 
     def _abandon(self) -> None:
         """Give up our own folder, which somebody deleted; the next span makes another."""

@@ -81,10 +81,16 @@ class ProcessFolder:
                 return cls(path, FileLock(path / "lock", create=True)) if _orphan(path) else None
         return None
 
-    @property
-    def held(self) -> bool:
-        """Whether the folder is still there and ours."""
-        return self._lock.held
+    def keep(self) -> bool:
+        """Make sure that the folder is ours, whoever deleted its lock; False: it is not."""
+        if not self._lock.held:
+            try:
+                lock = FileLock(self.path / "lock", create=True)
+            except OSError:
+                return False
+            self._lock.forget()
+            self._lock = lock
+        return True
 
     def size(self) -> int:
         """Return how many bytes its segments have on disk."""
@@ -145,7 +151,7 @@ class ProcessFolder:
 
     def release(self) -> None:
         """Leave the folder to the next process; an empty one is removed."""
-        if self.held and not self.segments and not self._files():
+        if self._lock.held and not self.segments and not self._files():
             for name in ("position", "lock"):
                 with suppress(OSError):
                     (self.path / name).unlink()

@@ -36,6 +36,7 @@ _MAGIC: Final = b"OTB" + bytes([_VERSION])
 _SALT: Final = 4
 _HEAD: Final = struct.Struct("<8sBIII")
 _CRC: Final = struct.Struct("<I")
+_WHOLE_HEAD: Final = struct.Struct("<8sBIIII")
 _LENGTHS: Final = struct.Struct("<III")
 _NAME: Final = re.compile(rf"(\d{{10}})-([0-9a-f]{{{2 * _SALT}}})\.v{_VERSION}")
 
@@ -124,15 +125,16 @@ def scan(data: bytes, marker: bytes) -> Iterator[Frame | None]:
     Yields:
         Sound frames in their order, and None for each damaged place between, before or after.
     """
+    view = memoryview(data)
     position = 0
     while position < len(data):
-        head = _head(data, position, marker)
+        head = _head(view, position, marker)
         if head is None:
             yield None
             position = _next_head(data, position + 1, marker)
             continue
         frame, crc = head
-        yield frame if crc32(memoryview(data)[frame.start : frame.end]) == crc else None
+        yield frame if crc32(view[frame.start : frame.end]) == crc else None
         position = frame.end
 
 
@@ -164,22 +166,22 @@ def read(data: bytes, marker: bytes, groups: dict[int, Group], base: int = 0) ->
     return Contents(records, damaged + len(spans) - len(records))
 
 
-def _head(data: bytes, position: int, marker: bytes) -> tuple[Frame, int] | None:
+def _head(view: memoryview, position: int, marker: bytes) -> tuple[Frame, int] | None:
     """Return the frame that begins here and its payload's checksum; None without a sound head."""
     start = position + HEAD_SIZE
-    if start > len(data) or not data.startswith(marker, position):
+    if start > len(view):
         return None
-    _, kind, group, length, crc = _HEAD.unpack_from(data, position)
-    (own,) = _CRC.unpack_from(data, position + _HEAD.size)
-    if own != crc32(data[position : position + _HEAD.size]) or start + length > len(data):
+    found, kind, group, length, crc, own = _WHOLE_HEAD.unpack_from(view, position)
+    end = start + length
+    if found != marker or end > len(view) or own != crc32(view[position : start - _CRC.size]):
         return None
-    return Frame(kind, group, start, start + length), crc
+    return Frame(kind, group, start, end), crc
 
 
 def _next_head(data: bytes, position: int, marker: bytes) -> int:
     """Return where the next sound head begins, else the end."""
     while (position := data.find(marker, position)) >= 0:
-        if _head(data, position, marker) is not None:
+        if _head(memoryview(data), position, marker) is not None:
             return position
         position += 1
     return len(data)

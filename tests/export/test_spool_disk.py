@@ -164,16 +164,39 @@ def test_a_lease_outlives_its_folder(tmp_path: Path) -> None:
     assert spool.waiting == 0
 
 
-@pytest.mark.parametrize("what", ["lock", "*.v1"])
-def test_a_deleted_file_is_noticed_by_appending(tmp_path: Path, what: str) -> None:
-    """Nothing is appended to a file that has no name, or to a folder that others could take."""
+def test_a_deleted_segment_is_noticed_by_appending(tmp_path: Path) -> None:
+    """Nothing is appended to a file that has no name any more."""
     spool = opened(tmp_path)
     put(spool, 1)
-    next(spool.path.rglob(what)).unlink()
+    segments(spool)[0].unlink()
     put(spool, 2)
     assert (spool.waiting, spool.lost) == (1, 1)
     die(spool)
-    assert drain(heir(tmp_path))[-1] == 2
+    assert drain(heir(tmp_path)) == [2]
+
+
+def test_a_deleted_lock_is_made_again(tmp_path: Path) -> None:
+    """Somebody who tidies up may delete the empty lock file; the folder stays its process's."""
+    spool = opened(tmp_path)
+    put(spool, 1, 2)
+    next(spool.path.rglob("lock")).unlink()
+    assert spool.lease(1, 1) is not None
+    assert heir(tmp_path).waiting == 0
+    assert drain(spool) == [1, 2]
+    spool.close()
+
+
+def test_a_folder_that_another_took_meanwhile_is_given_up(tmp_path: Path) -> None:
+    """Without its lock a folder can be adopted; then its spans are the other's."""
+    spool = opened(tmp_path)
+    put(spool, 1, 2)
+    next(spool.path.rglob("lock")).unlink()
+    other = heir(tmp_path)
+    assert spool.lease(1, 1) is None
+    assert (spool.waiting, spool.lost) == (0, 2)
+    put(spool, 3)
+    assert drain(spool) == [3]
+    assert drain(other) == [1, 2]
 
 
 def test_too_many_open_files_lose_nothing(tmp_path: Path) -> None:
