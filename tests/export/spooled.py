@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import struct
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from otelbridge.export.spool import Spool
 from otelbridge.export.units import Group, Item
 
 SERVICE = "checkout"
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pytest", "spooled", "otelbridge.export.dead_letters"])
 GROUPS = [Group(b"resource", "", b"scope %d" % i, "https://schema") for i in range(3)]
 
 
@@ -70,47 +72,47 @@ def segments(spool: Spool) -> list[Path]:
     return sorted(spool.path.rglob("*.v1"))
 
 
+class Voice:
+    """How a child says numbers to its parent."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def say(self, *numbers: int) -> None:
+        for number in numbers:
+            self._pipe.send_bytes(struct.pack("<I", number))
+
+
 class Child:
-    """A forked process that runs a function, and says numbers to its parent."""
+    """A process that runs a function of a module, and says numbers to its parent.
 
-    def __init__(self, body: Callable[[Child], None]) -> None:
-        self._read, self._write = os.pipe()
-        self._heard = b""
-        self.pid = os.fork()
-        if self.pid == 0:
-            code = 1
-            try:
-                os.close(self._read)
-                body(self)
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        os.close(self._write)
+    It is forked from a server that has one thread, as a test's own process may not have.
+    """
 
-    def say(self, number: int) -> None:
-        os.write(self._write, struct.pack("<I", number))
+    def __init__(self, body: Callable[..., None], *args: object) -> None:
+        self._pipe, theirs = CONTEXT.Pipe(duplex=False)
+        self._process = CONTEXT.Process(target=body, args=(Voice(theirs), *args))
+        self._process.start()
+        theirs.close()
 
     def hear(self) -> int:
         """Wait for one number."""
-        return int(struct.unpack("<I", os.read(self._read, 4))[0])
+        return int(struct.unpack("<I", self._pipe.recv_bytes())[0])
 
     def kill(self) -> list[int]:
         """End it with kill -9; return every number that it said and was not heard yet."""
-        os.kill(self.pid, signal.SIGKILL)
+        self._process.kill()
         return self.wait(-signal.SIGKILL)
 
     def wait(self, expected: int = 0) -> list[int]:
         """Wait for its end; return what it said."""
-        said = b""
-        while part := os.read(self._read, 65536):
-            said += part
-        os.close(self._read)
-        _, status = os.waitpid(self.pid, 0)
-        assert os.waitstatus_to_exitcode(status) == expected
-        return [number for (number,) in struct.iter_unpack("<I", said[: len(said) // 4 * 4])]
+        said = []
+        with suppress(EOFError):
+            while True:
+                said.append(self.hear())
+        self._process.join()
+        assert self._process.exitcode == expected
+        return said
 
 
 @contextmanager

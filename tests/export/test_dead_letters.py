@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from spooled import Child, umask
+from spooled import Child, Voice, umask
 
 from otelbridge.export.dead_letters import DeadLetters, read_dead_letters
 from otelbridge.export.units import Group, Item
@@ -146,15 +146,15 @@ def test_a_line_cut_short_costs_itself(tmp_path: Path) -> None:
     assert [it.name for it in read_dead_letters(letters.path)] == ["first", "last"]
 
 
+def _write(_: Voice, folder: Path) -> None:
+    for number in range(50):
+        DeadLetters(folder, "checkout").write(letter(str(number), 20), "refused", "there")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_processes_share_a_file(tmp_path: Path) -> None:
     """Letters of several processes do not mix within a line."""
-
-    def write(_: Child) -> None:
-        for number in range(50):
-            DeadLetters(tmp_path, "checkout").write(letter(str(number), 20), "refused", "there")
-
-    children = [Child(write) for _ in range(3)]
+    children = [Child(_write, tmp_path) for _ in range(3)]
     for child in children:
         child.wait()
     names = [it.name for path in files(tmp_path) for it in read_dead_letters(path)]

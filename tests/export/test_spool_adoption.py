@@ -7,11 +7,27 @@ import random
 import signal
 import sys
 import time
-from functools import partial
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from spooled import Child, die, drain, heir, number_of, opened, put, segments, service, soon
+from spooled import (
+    CONTEXT,
+    Child,
+    Voice,
+    die,
+    drain,
+    heir,
+    number_of,
+    opened,
+    put,
+    segments,
+    service,
+    soon,
+)
 
 from otelbridge.export import _file_lock
 from otelbridge.export.spool import Spool
@@ -38,12 +54,15 @@ def test_what_a_dead_process_left_is_adopted(tmp_path: Path) -> None:
     assert service(spool) == []
 
 
+def _adopt_and_count(voice: Voice, folder: Path) -> None:
+    voice.say(heir(folder).waiting)
+
+
 def test_what_the_living_have_is_left_alone(tmp_path: Path) -> None:
     """Neither another process's spans are adopted, nor those of a second spool in this one."""
     first, second = opened(tmp_path), opened(tmp_path)
     put(first, 1)
-    with_child = Child(lambda child: child.say(heir(tmp_path).waiting))
-    assert with_child.wait() == [0]
+    assert Child(_adopt_and_count, tmp_path).wait() == [0]
     assert second.adopt() == 0
     assert first.adopt() == 0
     assert drain(first) == [1]
@@ -202,27 +221,36 @@ def test_a_lock_that_was_replaced_is_not_taken(tmp_path: Path) -> None:
     held.release()
 
 
+def _adopt_at_once(voice: Voice, folder: Path, together: Barrier) -> None:
+    spool = opened(folder)
+    together.wait()
+    spool.adopt()
+    together.wait()  # so that the others find the folders taken, not gone
+    voice.say(*drain(spool))
+    spool.close()
+
+
 def test_one_process_adopts_of_many_that_try(tmp_path: Path) -> None:
     """Of processes that adopt at the same moment, each span reaches exactly one."""
     for start in range(0, 200, 20):
         dead = opened(tmp_path)
         put(dead, *range(start, start + 20))
         die(dead)
-    start_read, start_write = os.pipe()
-
-    def adopt(child: Child) -> None:
-        os.close(start_write)
-        os.read(start_read, 1)  # returns for all at once, when the parent closes its end
-        spool = heir(tmp_path)
-        time.sleep(0.05)  # so that the others find the folders taken, not gone
-        for number in drain(spool):
-            child.say(number)
-        spool.close()
-
-    children = [Child(adopt) for _ in range(5)]
-    os.close(start_write)
-    os.close(start_read)
+    together = CONTEXT.Barrier(5)
+    children = [Child(_adopt_at_once, tmp_path, together) for _ in range(5)]
     assert sorted(number for child in children for number in child.wait()) == list(range(200))
+
+
+def _work(voice: Voice, folder: Path, base: int) -> None:
+    spool = opened(folder, 2**24)
+    for number in range(base, base + 10_000):
+        put(spool, number, size=100 + number % 5 * 400)
+        voice.say(number)
+        if number % 4 == 0:
+            spool.adopt()
+        if number % 3 == 0 and (lease := spool.lease(2, 10_000)) is not None:
+            voice.say(*(SENT + number_of(it) for it in lease.items))
+            spool.done(lease)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -231,21 +259,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -
     chance = random.Random(seed)
     kept: set[int] = set()
     sent: list[int] = []
-
-    def work(base: int, child: Child) -> None:
-        spool = opened(tmp_path, 2**24)
-        for number in range(base, base + 10_000):
-            put(spool, number, size=100 + number % 5 * 400)
-            child.say(number)
-            if number % 4 == 0:
-                spool.adopt()
-            if number % 3 == 0 and (lease := spool.lease(2, 10_000)) is not None:
-                for it in lease.items:
-                    child.say(SENT + number_of(it))
-                spool.done(lease)
-
     for base in range(0, 120_000, 10_000):
-        child = Child(partial(work, base))
+        child = Child(_work, tmp_path, base)
         first = child.hear()
         time.sleep(chance.uniform(0, 0.03))
         for number in [first, *child.kill()]:
@@ -258,60 +273,75 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -
     assert len({*sent, *rest} - kept) <= 12
 
 
-def test_a_forked_child_starts_clean(tmp_path: Path) -> None:
-    """A child sees nothing of its parent's, has a folder of its own, and takes nothing away."""
-    spool = opened(tmp_path)
+def _fork(voice: Voice, folder: Path) -> None:
+    spool = opened(folder)
     put(spool, 1, 2)
     assert spool.lease(1, 1) is not None
-
-    def body(child: Child) -> None:
+    if os.fork():
+        os.wait()
+        put(spool, 4)
+        voice.say(heir(folder).waiting, *drain(spool))
+        return
+    with _left():
         spool.in_child()
         assert (spool.waiting, spool.size, spool.lease(1, 1), spool.adopt()) == (0, 0, None, 0)
         put(spool, 3)
         assert len(segments(spool)) == 2
-        for number in drain(spool):
-            child.say(number)
+        voice.say(*drain(spool))
         spool.close()
 
-    assert Child(body).wait() == [3]
-    put(spool, 4)
-    assert heir(tmp_path).waiting == 0
-    assert drain(spool) == [1, 2, 4]
+
+def test_a_forked_child_starts_clean(tmp_path: Path) -> None:
+    """A child sees nothing of its parent's, has a folder of its own, and takes nothing away."""
+    assert Child(_fork, tmp_path).wait() == [3, 0, 1, 2, 4]
+
+
+def _fork_and_pause(voice: Voice, folder: Path) -> None:
+    parent = os.getpid()
+    spool = opened(folder)
+    put(spool, 1, 2)
+    if os.fork():
+        signal.pause()
+    with _left():
+        spool.in_child()
+        voice.say(0)
+        assert soon(lambda: os.getppid() != parent)
+        voice.say(spool.adopt())
 
 
 def test_a_child_does_not_keep_a_dead_parents_folder(tmp_path: Path) -> None:
     """A parent killed while its child lives is adopted at once, by the child for one."""
-
-    def parent(child: Child) -> None:
-        parent_id = os.getpid()
-        spool = opened(tmp_path)
-        put(spool, 1, 2)
-        if os.fork():
-            child.say(0)
-            signal.pause()
-        spool.in_child()
-        child.say(0)
-        soon(lambda: os.getppid() != parent_id)
-        child.say(spool.adopt())
-        os._exit(0)
-
-    process = Child(parent)
-    assert process.hear() == process.hear() == 0
+    process = Child(_fork_and_pause, tmp_path)
+    assert process.hear() == 0
     assert process.kill() == [2]
+
+
+def _fork_within(voice: Voice, folder: Path) -> None:
+    spool = opened(folder)
+    with spool._turn, spool._reading, spool._adopting:
+        if os.fork():
+            os.wait()
+            return
+        with _left():
+            spool.in_child()
+            put(spool, 1)
+            voice.say(spool.waiting)
 
 
 def test_a_child_forked_in_the_midst_of_an_append_is_not_blocked(tmp_path: Path) -> None:
     """Locks that another thread of the parent held at the fork hold nobody in the child."""
-    spool = opened(tmp_path)
+    assert Child(_fork_within, tmp_path).wait() == [1]
 
-    def body(child: Child) -> None:
-        spool.in_child()
-        put(spool, 1)
-        child.say(spool.waiting)
 
-    with spool._turn, spool._reading, spool._adopting:
-        child = Child(body)
-        assert child.wait() == [1]
+@contextmanager
+def _left() -> Iterator[None]:
+    """A forked child leaves here, and runs nothing of its parent's after it."""
+    try:
+        yield
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
 
 
 def _flip(path: Path, part: bytes) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from spooled import Child, die, drain, heir, item, opened, put, segments
+from spooled import Child, Voice, die, drain, heir, item, opened, put, segments
 
 from otelbridge.export.spool import SpoolUnavailable
 
@@ -80,40 +80,40 @@ def _remount(disk: Path, mode: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{mode},size=64k", str(disk)], check=True)
 
 
+def _append_until_it_fails(voice: Voice, tmp_path: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+    spool = opened(tmp_path)
+    kept = 0
+    with pytest.raises(SpoolUnavailable, match="larger than this process may write") as caught:
+        while True:
+            put(spool, *range(kept, kept + 3), size=333)
+            kept += 3
+    assert caught.value.kept == 0
+    assert segments(spool)[0].stat().st_size == spool.size < 5_000
+    voice.say(kept)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_a_write_that_stops_half_way_leaves_nothing_half_kept(tmp_path: Path) -> None:
     """Where a file may not grow further, the part that was written is taken back."""
-
-    def body(child: Child) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
-        spool = opened(tmp_path)
-        kept = 0
-        with pytest.raises(SpoolUnavailable, match="larger than this process may write") as caught:
-            while True:
-                put(spool, *range(kept, kept + 3), size=333)
-                kept += 3
-        assert caught.value.kept == 0
-        assert segments(spool)[0].stat().st_size == spool.size < 5_000
-        child.say(kept)
-
-    (kept,) = Child(body).wait()
+    (kept,) = Child(_append_until_it_fails, tmp_path).wait()
     spool = heir(tmp_path)
     assert (drain(spool), spool.damaged) == ([*range(kept)], 0)
 
 
+def _append_parts(voice: Voice, tmp_path: Path) -> None:
+    spool = opened(tmp_path, 80_000)  # segments of 10,000 bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (11_000, 11_000))
+    numbers = [*range(8), 9_999]
+    with pytest.raises(SpoolUnavailable) as caught:
+        spool.append([item(n, 20_000 if n == 9_999 else 2_000) for n in numbers])
+    assert caught.value.kept == 8
+    assert drain(spool) == [*range(8)]
+
+
 def test_parts_that_were_kept_are_counted(tmp_path: Path) -> None:
     """An append that fails in a later segment says how many spans of it are on disk."""
-
-    def body(child: Child) -> None:
-        spool = opened(tmp_path, 80_000)  # segments of 10,000 bytes
-        resource.setrlimit(resource.RLIMIT_FSIZE, (11_000, 11_000))
-        numbers = [*range(8), 9_999]
-        with pytest.raises(SpoolUnavailable) as caught:
-            spool.append([item(n, 20_000 if n == 9_999 else 2_000) for n in numbers])
-        assert caught.value.kept == 8
-        assert drain(spool) == [*range(8)]
-
-    Child(body).wait()
+    Child(_append_parts, tmp_path).wait()
 
 
 def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
@@ -199,23 +199,23 @@ def test_a_folder_that_another_took_meanwhile_is_given_up(tmp_path: Path) -> Non
     assert drain(other) == [1, 2]
 
 
+def _open_too_many(voice: Voice, tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    put(spool, 1)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    with pytest.raises(SpoolUnavailable, match=r"too many files open.*ulimit -n"):
+        spool.lease(1, 1)
+    with pytest.raises(SpoolUnavailable, match="too many files open"):
+        opened(tmp_path)
+    put(spool, 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert drain(spool) == [1, 2]
+
+
 def test_too_many_open_files_lose_nothing(tmp_path: Path) -> None:
     """Without a free descriptor, reading and opening say so, and work again later."""
-
-    def body(child: Child) -> None:
-        spool = opened(tmp_path)
-        put(spool, 1)
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-        with pytest.raises(SpoolUnavailable, match=r"too many files open.*ulimit -n"):
-            spool.lease(1, 1)
-        with pytest.raises(SpoolUnavailable, match="too many files open"):
-            opened(tmp_path)
-        put(spool, 2)
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        assert drain(spool) == [1, 2]
-
-    Child(body).wait()
+    Child(_open_too_many, tmp_path).wait()
 
 
 def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
