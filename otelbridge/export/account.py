@@ -148,14 +148,14 @@ class Account:
         return Mark(self._ended + queued)
 
     def acknowledged(self, mark: Mark) -> bool | None:
-        """Tell whether all spans up to a mark have arrived; None where some are waiting."""
-        if self._first_lost is not None and self._first_lost <= mark.ended:
-            return False
+        """Tell whether all spans up to a mark have arrived; None while some are waiting."""
         if self._ended < mark.ended or any(first <= mark.ended for first in self._open):
             return None
         if mark.spooled is None:
             mark.spooled = self.spool_in
-        return True if self.spool_out >= mark.spooled else None
+        if self.spool_out < mark.spooled:
+            return None
+        return self._first_lost is None or self._first_lost > mark.ended
 
     def stats(self, queued: int) -> Stats:
         """Return the account, with ended spans that are not yet counted in."""

@@ -84,6 +84,7 @@ class Delivery:
         self._deadline: float | None = None
         self._away_until = 0.0
         self._patient = False  # the receiver said itself how long to wait
+        self._failed = False  # at the last attempt
         self.is_away = False
         self.in_flight = 0
 
@@ -99,6 +100,7 @@ class Delivery:
         """
         with self._account.changed:
             self._deadline = deadline
+            self._account.due(1)
             if not self._patient:
                 self._away_until, self.is_away = 0.0, False
         self.wake()
@@ -176,11 +178,16 @@ class Delivery:
                 self._parcel = Parcel(batch.items, self._batching, batch.first)
             return self._parcel
 
-    def _keep(self, batch: Batch) -> None:
-        kept = self._reserve.put(batch)
-        if kept < len(batch.items):
+    def _keep(self, batch: Batch | None) -> None:
+        """Move a batch, and what is behind it, to the reserve as far as that takes it."""
+        while batch is not None:
+            kept = self._reserve.put(batch)
             with self._account.changed:
-                self._outbox.put(batch.after(kept), first=True)
+                if kept < len(batch.items):
+                    self._outbox.put(batch.after(kept), first=True)
+                    return
+                self._account.due(1)
+                batch = self._outbox.take()
 
     def _send_old(self) -> bool:
         if self._replay is None:
@@ -235,7 +242,8 @@ class Delivery:
             parcel.todo.popleft()
             self._account.sent(len(part) - rejected, replayed=parcel.lease is not None)
             self._account.rejected(rejected, parcel.first)
-            was_away, self.is_away, self._patient = self.is_away, False, False
+            failed, self._failed = self._failed, False
+            self.is_away = self._patient = False
         self._backoff.reset()
         if isinstance(outcome, Refused):
             where = self._route.set_aside(part[0], outcome.reason)
@@ -244,7 +252,7 @@ class Delivery:
             self._notices.lost(
                 rejected, f"rejected by {self._channel.where} ({outcome.message or 'no reason'})"
             )
-        if was_away:
+        if failed:
             self._notices.say(
                 "back", logging.INFO, "otelbridge sends to %s again", self._channel.where
             )
@@ -257,7 +265,7 @@ class Delivery:
             self._check()
             self._away_until = monotonic() + pause_s
             self._patient = after_s is not None
-            self.is_away = True
+            self.is_away = self._failed = True
             self._account.changed.notify_all()
         where, reason = self._channel.where, outcome.reason
         if self._abandoned:

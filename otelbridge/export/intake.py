@@ -67,9 +67,7 @@ class Intake:
         """Encode all that has ended, and have it sent."""
         while self.move():
             pass
-        with self._account.changed:
-            self._account.due(1)
-        self._delivery.wake()
+        self._hasten(1)
 
     def move(self) -> bool:
         """Take one batch from the queue and pass it on; False where the queue is empty."""
@@ -91,10 +89,7 @@ class Intake:
         while self.spans:
             with self._writing:
                 self.move()
-            with self._account.changed:
-                is_batch = self._account.due(self._batch)
-            if is_batch:
-                self._delivery.wake()
+            self._hasten(self._batch)
 
     def drop(self, reason: str) -> None:
         """Count what is in the queue as dropped: nothing sends it any more."""
@@ -122,10 +117,19 @@ class Intake:
             may_stay = not (self._delivery.is_away and self._reserve.usable and len(self._outbox))
             if not self._durable and may_stay and self._outbox.has_room(batch):
                 self._outbox.put(batch)
-                return
-        kept = self._reserve.put(batch, due=not self._durable)
-        if kept < len(batch.items):
+        if not batch.passed:
+            kept = self._reserve.put(batch)
+            if kept == len(batch.items):
+                return  # it is sent when it is due
             self._remember(batch.after(kept))
+        self._delivery.wake()
+
+    def _hasten(self, least: int) -> None:
+        """Have the reserve sent, if it holds at least so many spans more than when last asked."""
+        with self._account.changed:
+            is_due = self._account.due(least)
+        if is_due:
+            self._delivery.wake()
 
     def _remember(self, batch: Batch) -> None:
         """Keep a batch in memory, for want of a disk, in place of the oldest ones."""

@@ -57,16 +57,8 @@ class Reserve:
             if self._spool is spool:
                 self._reconcile(spool)
 
-    def put(self, batch: Batch, *, due: bool = True) -> int:
-        """Keep a batch on disk, and let it leave memory.
-
-        Args:
-            batch: the spans.
-            due: whether they are to be sent as soon as possible.
-
-        Returns:
-            How many of its spans are kept, counted from the first.
-        """
+    def put(self, batch: Batch) -> int:
+        """Keep a batch on disk, and let it leave memory. Return how many of its spans are kept."""
         with self._shield:
             spool = self._opened()
             if spool is None:
@@ -77,7 +69,7 @@ class Reserve:
             except SpoolUnavailable as error:
                 kept, pushed_out = error.kept, error.pushed_out
                 self._give_up(error)
-            self._count(batch, kept, pushed_out, due)
+            self._count(batch, kept, pushed_out)
         self._notices.lost(pushed_out, "were pushed out of the full spool")
         return kept
 
@@ -134,14 +126,12 @@ class Reserve:
             account = self._account
             return account.spool_out < (account.spool_due if due else account.spool_in)
 
-    def _count(self, batch: Batch, kept: int, pushed_out: int, due: bool) -> None:
+    def _count(self, batch: Batch, kept: int, pushed_out: int) -> None:
         with self._account.changed:
             self._account.spooled(kept)
             if pushed_out:
                 self._account.dropped(pushed_out, 0, "spool full")
                 self._account.unspooled(pushed_out)
-            if due:
-                self._account.due(1)
             batch.passed = True
             if kept == len(batch.items):
                 self._account.left_memory(batch.first)
