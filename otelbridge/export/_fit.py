@@ -23,6 +23,7 @@ from otelbridge._text import is_native, scalar_text
 from otelbridge.export._values import DEPTH, Odd, any_value
 
 _JSON_BYTES: Final = 64 << 10
+_ALL_JSON_BYTES: Final = 256 << 10  # of all JSON texts in one value
 _NAME_BYTES: Final = 1024
 _ENTRIES: Final = 100_000  # of all lists and mappings in one value
 
@@ -91,10 +92,11 @@ def _valid(given: str) -> str:
 class _Fitting:
     """One value with what is in it."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_json_left", "_left")
 
     def __init__(self) -> None:
         self._left = _ENTRIES
+        self._json_left = _ALL_JSON_BYTES
 
     def value(self, given: Any, depth: int) -> Any:
         kind = type(given)
@@ -107,7 +109,7 @@ class _Fitting:
             return given
         shape = read(given)
         if isinstance(shape, Many):
-            return _json(shape)
+            return self._json(shape)
         if isinstance(shape, float) or (isinstance(shape, int) and is_native(shape)):
             return shape
         return _valid(scalar_text(shape)[0])
@@ -117,6 +119,13 @@ class _Fitting:
         for key, entry in self._taken(given.items()):
             found[unique(_key(key), found)] = self.value(entry, depth + 1)
         return found
+
+    def _json(self, shape: Many) -> str:
+        made = _json(shape)
+        self._json_left -= len(made)
+        if self._json_left < 0:
+            raise Odd
+        return made
 
     def _taken(self, entries: Iterable[Any]) -> list[Any]:
         taken = list(islice(entries, self._left + 1))
