@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -191,14 +192,15 @@ class Spool:
         Returns:
             How many spans were added.
         """
-        if not self._adopting.acquire(blocking=False):
-            return 0
-        try:
-            return sum(self._adopt(path) for path in process_folders(self.path))
-        except FileNotFoundError:  # of the service's folder: somebody deleted it
-            return 0
-        finally:
-            self._adopting.release()
+        adopted = 0
+        if self._adopting.acquire(blocking=False):
+            try:
+                with suppress(OSError):  # it cannot be listed: somebody deleted it
+                    for path in process_folders(self.path):
+                        adopted += self._adopt(path)
+            finally:
+                self._adopting.release()
+        return adopted
 
     def close(self) -> None:
         """Stop. What waits stays on disk for the next process; empty folders are removed."""

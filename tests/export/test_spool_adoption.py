@@ -30,6 +30,8 @@ from spooled import (
 )
 
 from otelbridge.export import _file_lock
+from otelbridge.export import spool as spool_module
+from otelbridge.export._process_folder import ProcessFolder, process_folders
 from otelbridge.export.spool import Spool
 
 SENT = 1_000_000  # added to the numbers that a process says when it has sent them
@@ -173,6 +175,62 @@ def test_a_damaged_position_costs_nothing(tmp_path: Path, content: bytes) -> Non
     next(dead.path.rglob("position")).write_bytes(content)
     die(dead)
     assert drain(heir(tmp_path)) == [0, 1, 2, 3, 4]
+
+
+def test_a_segment_that_was_done_is_not_read_again(tmp_path: Path) -> None:
+    """A process that died before it could delete a segment that is done leaves nothing to send."""
+    dead = opened(tmp_path, 8_000)
+    put(dead, *range(60))
+    first = segments(dead)[0]
+    content = first.read_bytes()
+    while first.exists():
+        dead.done(dead.lease(3, 1000))  # type: ignore[arg-type]
+    for _ in range(2):
+        dead.done(dead.lease(1, 1000))  # type: ignore[arg-type]
+    waiting = dead.waiting
+    first.write_bytes(content)
+    die(dead)
+    assert drain(heir(tmp_path)) == [*range(60 - waiting, 60)]
+    assert not first.exists()
+
+
+def test_so_many_folders_are_adopted_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each folder keeps a file open; the rest is adopted when the first are sent."""
+    monkeypatch.setattr(spool_module, "_ADOPTED_FOLDERS", 2)
+    for number in range(3):
+        dead = opened(tmp_path)
+        put(dead, number)
+        die(dead)
+    spool = opened(tmp_path)
+    assert (spool.adopt(), spool.adopt()) == (2, 0)
+    assert drain(spool) == [0, 1]
+    assert spool.adopt() == 1
+    assert drain(spool) == [2]
+
+
+def test_a_spool_that_closes_while_it_adopts_leaves_it(tmp_path: Path) -> None:
+    """What a stopped process was about to take over stays for the next."""
+    dead = opened(tmp_path)
+    put(dead, 1)
+    die(dead)
+    spool = opened(tmp_path)
+    spool.close()
+    assert spool.adopt() == 0
+    assert drain(heir(tmp_path)) == [1]
+
+
+def test_a_child_lets_go_of_what_its_parent_was_adopting(tmp_path: Path) -> None:
+    """A fork in the midst of an adoption leaves no lock with the child."""
+    dead = opened(tmp_path)
+    put(dead, 1)
+    die(dead)
+    spool = opened(tmp_path)
+    spool._claimed = ProcessFolder.claim(process_folders(spool.path)[0])
+    assert heir(tmp_path).waiting == 0
+    spool.in_child()
+    assert heir(tmp_path).waiting == 1
 
 
 def test_a_segment_of_a_later_version_is_left(tmp_path: Path) -> None:

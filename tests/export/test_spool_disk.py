@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,23 @@ def _remount(disk: Path, mode: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{mode},size=64k", str(disk)], check=True)
 
 
+@contextmanager
+def _limit(what: int, limit: int) -> Iterator[None]:
+    before = resource.getrlimit(what)
+    resource.setrlimit(what, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, before)
+
+
 def _append_until_it_fails(voice: Voice, tmp_path: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
     spool = opened(tmp_path)
     kept = 0
-    with pytest.raises(SpoolUnavailable, match="larger than this process may write") as caught:
+    with (
+        _limit(resource.RLIMIT_FSIZE, 5_000),
+        pytest.raises(SpoolUnavailable, match="larger than this process may write") as caught,
+    ):
         while True:
             put(spool, *range(kept, kept + 3), size=333)
             kept += 3
@@ -101,11 +114,10 @@ def test_a_write_that_stops_half_way_leaves_nothing_half_kept(tmp_path: Path) ->
     assert (drain(spool), spool.damaged) == ([*range(kept)], 0)
 
 
-def _append_parts(voice: Voice, tmp_path: Path) -> None:
+def _append_parts(_: Voice, tmp_path: Path) -> None:
     spool = opened(tmp_path, 80_000)  # segments of 10,000 bytes
-    resource.setrlimit(resource.RLIMIT_FSIZE, (11_000, 11_000))
     numbers = [*range(8), 9_999]
-    with pytest.raises(SpoolUnavailable) as caught:
+    with _limit(resource.RLIMIT_FSIZE, 11_000), pytest.raises(SpoolUnavailable) as caught:
         spool.append([item(n, 20_000 if n == 9_999 else 2_000) for n in numbers])
     assert caught.value.kept == 8
     assert drain(spool) == [*range(8)]
@@ -199,17 +211,15 @@ def test_a_folder_that_another_took_meanwhile_is_given_up(tmp_path: Path) -> Non
     assert drain(other) == [1, 2]
 
 
-def _open_too_many(voice: Voice, tmp_path: Path) -> None:
+def _open_too_many(_: Voice, tmp_path: Path) -> None:
     spool = opened(tmp_path)
     put(spool, 1)
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-    with pytest.raises(SpoolUnavailable, match=r"too many files open.*ulimit -n"):
-        spool.lease(1, 1)
-    with pytest.raises(SpoolUnavailable, match="too many files open"):
-        opened(tmp_path)
-    put(spool, 2)
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with _limit(resource.RLIMIT_NOFILE, 3):
+        with pytest.raises(SpoolUnavailable, match=r"too many files open.*ulimit -n"):
+            spool.lease(1, 1)
+        with pytest.raises(SpoolUnavailable, match="too many files open"):
+            opened(tmp_path)
+        put(spool, 2)
     assert drain(spool) == [1, 2]
 
 
