@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otelbridge.export._ended import Bounded, Facts
+from otelbridge.export._ended import Bounded, Raw
 from otelbridge.export._protobuf import VARINTS
 from otelbridge.export._values import Odd, put_attributes
 
@@ -29,8 +29,8 @@ _LOCAL = b"\x85\x01" + struct.pack("<I", 0x100)  # 16: it is known whether the p
 _REMOTE = b"\x85\x01" + struct.pack("<I", 0x300)
 
 
-def span_bytes(facts: Facts) -> bytes:
-    """Write a span.
+def span_bytes(facts: Raw) -> bytes:
+    """Write a span of ``Facts``.
 
     Raises:
         Exception: any, where a part is not what its type says, or cannot leave as it is.

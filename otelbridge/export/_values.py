@@ -129,10 +129,20 @@ class _Tree:
     def _list(self, values: Iterable[Any]) -> bytes:
         self._enter()
         parts: list[bytes] = []
+        left = self._left
         for value in values:
-            written = self.value(value)
-            self._spend(written)
+            if type(value) is str:
+                text = value.encode()
+                written = _texts[len(text)] + text
+            else:
+                self._left = left
+                written = self.value(value)
+                left = self._left
+            left -= len(written) + _COST
+            if left < 0:
+                raise Odd
             parts += (_ENTRY, written)
+        self._left = left
         self._depth -= 1
         return b"".join(parts)
 
@@ -141,7 +151,9 @@ class _Tree:
         parts: list[bytes] = []
         for key, value in values.items():
             start, end = _keys[key], self.value(value)
-            self._spend(end)
+            self._left -= len(end) + _COST
+            if self._left < 0:
+                raise Odd
             parts += (_ENTRY, VARINTS[len(start) + len(end)], start, end)
         self._depth -= 1
         return b"".join(parts)
@@ -149,11 +161,6 @@ class _Tree:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > DEPTH:
-            raise Odd
-
-    def _spend(self, written: bytes) -> None:
-        self._left -= len(written) + _COST
-        if self._left < 0:
             raise Odd
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otelbridge.export._ended import Facts, facts_of, part
+from otelbridge.export._ended import Facts, Raw, facts_of, producer_of
 from otelbridge.export._producer import group_of
 from otelbridge.export._repair import bare, repaired
 from otelbridge.export._span import span_bytes
@@ -34,7 +34,7 @@ class Encoder:
 
     def item(self, span: ReadableSpan) -> Item:
         """Encode a span. Never raises: what cannot leave as it is is made fit to."""
-        resource, scope = part(span, "resource"), part(span, "instrumentation_scope")
+        resource, scope = producer_of(span)
         known = self._known.get((id(resource), id(scope)))
         group = self._group(resource, scope) if known is None else known[0]
         return Item(group, _bytes(facts_of(span)))
@@ -49,14 +49,14 @@ class Encoder:
         return group
 
 
-def _bytes(facts: Facts) -> bytes:
+def _bytes(facts: Raw) -> bytes:
     try:
         return span_bytes(facts)
     except Exception:
         pass
     for less in (repaired, bare):
         try:
-            return span_bytes(less(facts))
+            return span_bytes(less(Facts._make(facts)))
         except Exception:  # memory, or a stack with no room for another call
             continue
     return b""

@@ -38,7 +38,7 @@ CONTEXT = SpanContext(TRACE_ID, SPAN_ID, is_remote=False)
 RESOURCE = Resource({"service.name": "test", "list": ["a", "b"]}, "https://schema/resource")
 SCOPE = InstrumentationScope("scope", "1.0", "https://schema/scope")
 
-# What the official encoder of 1.28 leaves out, and that of 1.45 and ours write: None as a value that
+# What the official encoder of 1.28 leaves out, and that of 1.45 and ours write: None, a value that
 # is not set, the attributes of a scope, and the schema URL of a scope.
 
 
