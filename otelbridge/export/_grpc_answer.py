@@ -56,6 +56,8 @@ def outcome(code: StatusCode, details: str, trailers: Iterable[tuple[str, Any]])
             f"{said}: no OTLP traces are received there",
             "correct the endpoint: OTLP/gRPC is usually http://<host>:4317",
         )
+    if code is StatusCode.INTERNAL and "nvalid metadata" in details:  # said by the core itself
+        return Blocked(said, "correct the names in headers= or OTEL_EXPORTER_OTLP_HEADERS")
     return Refused(said)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -27,6 +28,8 @@ class Interruptible(Generic[T]):
         self._started = False
         self._stopped = False
         self._current: _Call[T] | None = None
+        # Who forgets to stop leaves no thread behind.
+        weakref.finalize(self, self._calls.put, None).atexit = False
 
     def run(self, work: Callable[[], T], timeout_s: float) -> T | None:
         """Return what ``work`` returns; None when it takes longer, or is stopped.

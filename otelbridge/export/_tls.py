@@ -59,8 +59,12 @@ def blocked(error: ssl.SSLError) -> Blocked | None:
         return WANTS_PLAIN_TEXT
     if not reason or any(word in reason for word in _PASSING):
         return None
+    return _unwelcome(reason.lower().replace("_", " "))
+
+
+def _unwelcome(why: str) -> Blocked:
     return Blocked(
-        f"the receiver refuses the TLS connection ({reason.lower().replace('_', ' ')})",
+        f"the receiver refuses the TLS connection ({why})",
         "set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY to a "
         "certificate and key that it trusts, or correct the endpoint",
     )
@@ -96,7 +100,8 @@ def look(host: str, port: int, files: Files | None, protocol: str) -> Blocked | 
                     return WANTS_TLS
                 # With TLS 1.3 the server speaks of our certificate after the handshake.
                 secure.settimeout(_SILENT_S)
-                secure.recv(1)
+                if not secure.recv(1):
+                    return _unwelcome("it ends it after the handshake")
     except ssl.SSLError as error:
         if files is not None:
             return blocked(error)
