@@ -20,7 +20,6 @@ from otelbridge.export import _shield, notices
 GRACE_S = 10.0
 _CHILD_S = 5.0
 _LATE_S = 2.0
-_FORKING = ("multiprocessing.util", "billiard.util")
 
 
 class Stoppable(Protocol):
@@ -34,7 +33,7 @@ class Stoppable(Protocol):
 
 
 _open: list[Stoppable] = []
-_state = {"asked": False, "stopping": False}
+_state = {"asked": False, "stopping": False, "finalized": False}
 
 
 def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
@@ -53,6 +52,8 @@ def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
     """
     mine = list(parts)
     _open.extend(mine)
+    for library in _forking() if mine else ():
+        _finalize(library)
     if mine and sigterm and _is_main() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
@@ -106,17 +107,23 @@ def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _join_multiprocessing() -> None:
-    """In a child that is being forked: if a library forks, have it stop us at the child's end."""
-    _state.update(asked=False, stopping=False)
-    for name in _FORKING:
-        library = sys.modules.get(name)
-        if library is not None:
-            library.register_after_fork(library, _finalize)
+def _forking() -> list[ModuleType]:
+    found = (sys.modules.get(name) for name in ("multiprocessing.util", "billiard.util"))
+    return [library for library in found if library is not None]
 
 
 def _finalize(library: ModuleType) -> None:
-    library.Finalize(None, stop_all, args=(_CHILD_S,), exitpriority=-100)
+    """Have a library that forks stop us at the end of this process, once."""
+    if not _state["finalized"]:
+        _state["finalized"] = True
+        library.Finalize(None, stop_all, args=(_CHILD_S,), exitpriority=-100)
 
 
-renew_in_child(_join_multiprocessing)
+def _in_child() -> None:
+    """In a child that is being forked. Its library forgets all finalisers, then calls ours."""
+    _state.update(asked=False, stopping=False, finalized=False)
+    for library in _forking():
+        library.register_after_fork(library, _finalize)
+
+
+renew_in_child(_in_child)

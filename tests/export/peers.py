@@ -1,4 +1,4 @@
-"""What the tests of the pipeline share: a receiver in this process, and an account that is watched."""
+"""What the tests of the pipeline share: a receiver in this process, and a watch on the account."""
 
 from __future__ import annotations
 
