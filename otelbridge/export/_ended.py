@@ -65,6 +65,8 @@ def _inside(span: Any) -> Raw:
     lost = lost_events = lost_links = 0
     if type(attributes) is Bounded:
         attributes, lost = attributes._dict, attributes.dropped
+    elif type(attributes) is not dict:
+        lost = span.dropped_attributes
     if type(events) is _List:
         events, lost_events = events._dq, events.dropped
     elif type(events) is not tuple:

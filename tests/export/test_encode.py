@@ -29,7 +29,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from otelbridge._attributes import Gate
-from otelbridge.export import _values, encode
+from otelbridge.export import _ended, _span, _values, encode
 from otelbridge.export.encode import Encoder
 from otelbridge.export.units import ids_of, request
 
@@ -202,6 +202,36 @@ scopes = st.sampled_from([
     None, SCOPE, InstrumentationScope("scope", "1.0", SCOPE.schema_url),
     InstrumentationScope("bare"),
 ])  # fmt: skip
+
+
+def test_spans_of_the_sdk_are_read_from_inside() -> None:
+    """The fields that are relied on are there, in the oldest version and in the newest."""
+    (made,) = ended(lambda it: it.add_event("event"))
+    assert _ended.Bounded is BoundedAttributes
+    assert _ended._inside(made) == _ended.facts_of(made)
+
+
+def test_sdk_with_other_fields_is_read_by_its_properties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should its fields change, spans cost more and are the same."""
+    attributes, events = bounded({"a": 1}, 2), bounded_list([Event("e", bounded({}, 3), 4)], 5)
+    each = span(attributes=attributes, events=events)
+    before = ours(each)
+    for module in (_ended, _span):
+        monkeypatch.setattr(module, "Bounded", None)
+    assert ours(each) == before
+    monkeypatch.setattr(_ended, "_inside", lambda it: it.gone)
+    assert ours(each) == before == official(each)
+
+
+def test_span_whose_properties_fail_is_a_valid_message() -> None:
+    """A class of the application's may be half made."""
+    broken = Known.__new__(Known)
+    vars(broken).update(_name="name", _context=CONTEXT)
+    item = Encoder().item(broken)
+    assert ids_of(item.span) == (f"{TRACE_ID:032x}", f"{SPAN_ID:016x}", "name")
+    assert (
+        ours(broken).resource_spans[0].resource == type(official().resource_spans.add().resource)()
+    )
 
 
 @given(st.lists(st.tuples(texts, resources, scopes), max_size=8))
