@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -148,9 +149,13 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=1000)
     parser.add_argument("--events", type=int, default=10)
     parser.add_argument("--flush", type=float, default=30)
-    parser.add_argument("--end", choices=["return", "sys.exit", "os._exit"], default="return")
+    parser.add_argument(
+        "--end", choices=["return", "sys.exit", "os._exit", "own-handler"], default="return"
+    )
     options = parser.parse_args()
 
+    if options.end == "own-handler":
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(4))
     handle = otelbridge.configure()
     provider: Any = trace.get_tracer_provider()
     provider.add_span_processor(Ledger(options.ledger))
