@@ -10,8 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# Flags that not every system has: never follow a link, never wait for the other end of a pipe.
-SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+from otelbridge.export._folders import open_private
 
 if sys.platform == "win32":
     import msvcrt
@@ -46,8 +45,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        flags = os.O_RDWR | SAFELY | (os.O_CREAT if create else 0)
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = open_private(path, os.O_RDWR | (os.O_CREAT if create else 0))
         try:
             _lock(self._descriptor)
             if not os.path.samestat(os.fstat(self._descriptor), os.stat(path)):
@@ -58,8 +56,6 @@ class FileLock:
         except BaseException:
             self.forget()
             raise
-        if create:
-            os.chmod(path, 0o600)  # whatever the umask took away
 
     @property
     def held(self) -> bool:

@@ -18,12 +18,19 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from otelbridge.export._unavailable import SpoolUnavailable, unavailable
 
-_CURE = "set OTELBRIDGE_SPOOL to a folder of this user's own"
+# Flags that not every system has: never follow a link, never wait for the other end of a pipe.
+SAFELY: Final = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+
+_CURE: Final = "set OTELBRIDGE_SPOOL to a folder of this user's own"
 
 
 def service_key(service: str) -> str:
@@ -61,6 +68,18 @@ def make_private(path: Path) -> None:
     """
     os.mkdir(path, 0o700)
     os.chmod(path, 0o700)  # the umask may have taken more away
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file that is made with mode 0600, whatever the umask, and return its descriptor.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, flags | SAFELY, 0o600)
+    if sys.platform != "win32" and flags & os.O_CREAT:
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _make_parents(path: Path) -> None:

@@ -24,8 +24,8 @@ from typing import Final
 from zlib import crc32
 
 from otelbridge.export import _segment
-from otelbridge.export._file_lock import SAFELY, FileLock
-from otelbridge.export._folders import make_private
+from otelbridge.export._file_lock import FileLock
+from otelbridge.export._folders import make_private, open_private
 from otelbridge.export._segment_file import Segment, Writer, read_file
 
 _NAME: Final = re.compile(r"(\d{10})-\d+-[0-9a-f]{8}")
@@ -143,9 +143,7 @@ class ProcessFolder:
         data = _POSITION.pack(_MAGIC, segment.number, segment.done_to)
         with suppress(OSError):
             if self._position < 0:
-                flags = os.O_WRONLY | os.O_CREAT | SAFELY
-                self._position = os.open(self.path / "position", flags, 0o600)
-                os.chmod(self.path / "position", 0o600)
+                self._position = open_private(self.path / "position", os.O_WRONLY | os.O_CREAT)
             os.lseek(self._position, 0, os.SEEK_SET)
             os.write(self._position, data + struct.pack("<I", crc32(data)))
 

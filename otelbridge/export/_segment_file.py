@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from otelbridge.export import _segment
-from otelbridge.export._file_lock import SAFELY
+from otelbridge.export._folders import SAFELY, open_private
 from otelbridge.export._segment import Record
 from otelbridge.export.units import Group, Item
 
@@ -67,9 +67,8 @@ class Writer:
         self.segment = Segment(folder / name, number, marker)
         self.broken = False
         self._encoder = _segment.Encoder(marker)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | SAFELY
-        self._descriptor = os.open(self.segment.path, flags, 0o600)
-        os.chmod(self.segment.path, 0o600)  # whatever the umask took away
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        self._descriptor = open_private(self.segment.path, flags)
 
     @property
     def intact(self) -> bool:

@@ -20,7 +20,6 @@ from typing import Final
 
 from otelbridge import _tracing
 from otelbridge.export import _folders
-from otelbridge.export._file_lock import SAFELY
 from otelbridge.export._unavailable import SpoolUnavailable
 from otelbridge.export.units import Item, ids_of, request
 
@@ -162,9 +161,8 @@ def _letter(line: bytes) -> DeadLetter:
 
 def _append(path: Path, line: bytes) -> None:
     """Write a line at the end, on a line of its own even after one that was cut short."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | SAFELY
-    with open(os.open(path, flags, 0o600), "r+b", buffering=0) as file:
-        os.chmod(path, 0o600)  # whatever the umask took away
+    descriptor = _folders.open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    with open(descriptor, "r+b", buffering=0) as file:
         if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
             line = b"\n" + line
         while line:
