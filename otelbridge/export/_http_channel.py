@@ -81,8 +81,8 @@ class HttpChannel:
             body = _compressed(request, self._settings.compression)
         except Exception as error:  # a provider of credentials may raise anything
             return TryAgain(f"no connection can be made ({error!r})")
-        work = partial(_post, line.session, self._settings, body, deadline)
-        if (outcome := line.calls.run(work, deadline - monotonic())) is None:
+        work = partial(_attempt, line.session, self._settings, body, deadline)
+        if (outcome := line.calls.run(work, max(0.0, deadline - monotonic()))) is None:
             self._line = None
             line.end()
             return _CLOSED if self._closed else TryAgain(f"no answer within {limit_s:g} s")
@@ -121,6 +121,13 @@ def _compressed(request: bytes, compression: str) -> bytes:
     if compression == "gzip":
         return gzip.compress(request, _LEVEL, mtime=0)
     return zlib.compress(request, _LEVEL) if compression == "deflate" else request
+
+
+def _attempt(session: Session, settings: HttpSettings, body: bytes, deadline: float) -> Outcome:
+    try:
+        return _post(session, settings, body, deadline)
+    except Exception as error:  # met while another was looked at
+        return TryAgain(f"no connection can be made ({error!r})")
 
 
 def _post(session: Session, settings: HttpSettings, body: bytes, deadline: float) -> Outcome:

@@ -46,6 +46,10 @@ WANTS_PLAIN_TEXT = Blocked(
     "the receiver does not speak TLS",
     "write the endpoint with http://, or give the receiver a certificate",
 )
+ENDS_TLS = Blocked(
+    "the receiver ends the connection when TLS begins",
+    "write the endpoint with http:// if it expects plain text, else see what the receiver logs",
+)
 
 
 def blocked(error: ssl.SSLError) -> Blocked | None:
@@ -95,20 +99,28 @@ def look(host: str, port: int, files: Files | None, protocol: str) -> Blocked | 
         context = _context(files)
         context.set_alpn_protocols([protocol])
         with socket.create_connection((host, port), timeout=_LOOK_S) as plain:
-            with context.wrap_socket(plain, server_hostname=host) as secure:
-                if files is None:
-                    return WANTS_TLS
-                # With TLS 1.3 the server speaks of our certificate after the handshake.
-                secure.settimeout(_SILENT_S)
-                if not secure.recv(1):
-                    return _unwelcome("it ends it after the handshake")
+            try:
+                secure = context.wrap_socket(plain, server_hostname=host)
+            except (ssl.SSLEOFError, ConnectionError):
+                return None if files is None else ENDS_TLS
+            with secure:
+                return WANTS_TLS if files is None else _listen(secure)
     except ssl.SSLError as error:
         if files is not None:
             return blocked(error)
         return WANTS_TLS if "ALERT" in (error.reason or "").upper() else None
     except OSError:  # it does not answer any more, or has nothing to say
         return None
-    return None
+
+
+def _listen(secure: ssl.SSLSocket) -> Blocked | None:
+    """Wait a moment: with TLS 1.3 a server speaks of our certificate after the handshake.
+
+    Raises:
+        OSError: it is silent, as it should be, or says what is wrong.
+    """
+    secure.settimeout(_SILENT_S)
+    return None if secure.recv(1) else _unwelcome("it ends it after the handshake")
 
 
 def _context(files: Files | None) -> ssl.SSLContext:

@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.trace.export import SpanExporter
-
 from otelbridge.errors import ConfigurationError
 from otelbridge.export import _grpc_fork, environment
 from otelbridge.export._tls import Files
@@ -48,16 +46,6 @@ def channel(target: Target) -> Channel:
     """
     with _refusals(target):
         return _http_channel(target) if target.protocol == HTTP else _grpc_channel(target)
-
-
-def exporter(target: Target) -> SpanExporter:
-    """Return the official exporter for a target. It connects when it first sends.
-
-    Raises:
-        ConfigurationError: its package is not installed, or it refuses its settings.
-    """
-    with _refusals(target):
-        return _http(target) if target.protocol == HTTP else _grpc(target)
 
 
 @contextmanager
@@ -187,50 +175,3 @@ def _user_agent(protocol: str, name: str) -> str:
     if isinstance(found, dict):
         found = found.get("User-Agent")
     return str(found or f"OTel-OTLP-Exporter-Python/{version(_PACKAGE.format(protocol))}")
-
-
-def _http(target: Target) -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter(
-        endpoint=target.url,
-        headers=target.headers,
-        certificate_file=target.certificate,
-        session=_session(target.certificate) if target.certificate else None,
-    )
-
-
-def _session(certificate: str) -> Any:
-    """Return an HTTP session in which REQUESTS_CA_BUNDLE does not go before ``certificate``.
-
-    Relied on in requests: ``Session.merge_environment_settings`` prefers the variable to the
-    session's own ``verify``, which is all that the exporter sets.
-    """
-    from requests import Session
-
-    class CheckedByOneFile(Session):
-        def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
-            return {**super().merge_environment_settings(*args, **kwargs), "verify": certificate}
-
-    return CheckedByOneFile()
-
-
-def _grpc(target: Target) -> SpanExporter:
-    import grpc
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-
-    compressions = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
-    credentials: Any = None  # the exporter reads the variables itself
-    if target.certificate:
-        files = (target.certificate, *target.client_files)
-        credentials = grpc.ssl_channel_credentials(
-            *(Path(file).read_bytes() if file else None for file in files)
-        )
-    return OTLPSpanExporter(
-        endpoint=target.url,
-        headers=target.headers,
-        insecure=target.insecure,
-        credentials=credentials,
-        # Said here, because the exporter does not know the specification's word "none".
-        compression=compressions.get(target.compression, grpc.Compression.NoCompression),
-    )

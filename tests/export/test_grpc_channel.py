@@ -308,6 +308,14 @@ def test_tls_to_a_plain_port() -> None:
     assert "http://" in outcome.cure
 
 
+def test_tls_to_a_port_that_drops_it() -> None:
+    """As a gRPC server of Go does with TLS that it does not expect."""
+    with socket_server(lambda connection: connection.recv(24) and connection.close()) as port:
+        outcome = channel(f"https://{HOST}:{port}").send(request())
+    assert isinstance(outcome, Blocked)
+    assert "http://" in outcome.cure
+
+
 def test_grpc_to_an_http_port() -> None:
     """The line says which protocol is spoken there."""
     with web_server() as web:
@@ -440,6 +448,42 @@ def test_forked_child_sends_or_says_why_not(
             timeout=30,
         )
     assert ran.stdout.split() == said, ran.stderr
+
+
+BUSY_FORK = """
+import os, sys, threading, time
+from otelbridge.export import official
+from otelbridge.export.otlp import Target
+
+def channel(url):
+    return official.channel(Target(url, "grpc", insecure=True, timeout_s=10))
+
+sender, held = channel(sys.argv[1]), channel(sys.argv[2])
+thread = threading.Thread(target=held.send, args=(b"",))
+thread.start()
+time.sleep(0.3)
+began = time.monotonic()
+if (child := os.fork()) == 0:
+    print(type(sender.send(b"")).__name__, flush=True)
+    os._exit(0)
+print("quick" if time.monotonic() - began < 2 else "slow", flush=True)
+assert os.waitpid(child, 0)[1] == 0
+held.close()
+thread.join()
+"""
+
+
+def test_fork_while_a_request_is_under_way() -> None:
+    """The fork is not held up for long, and the child sends."""
+    with grpc_server() as calls, socket_server(silent) as port:
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", BUSY_FORK, calls.url, f"http://{HOST}:{port}"],
+            env={k: v for k, v in os.environ.items() if k != "GRPC_ENABLE_FORK_SUPPORT"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert sorted(ran.stdout.split()) == ["Delivered", "quick"], ran.stderr
 
 
 def test_settings_show_no_secret() -> None:

@@ -365,6 +365,14 @@ def test_tls_to_a_plain_port() -> None:
     assert "http://" in outcome.cure
 
 
+def test_tls_to_a_port_that_drops_it() -> None:
+    """As a gRPC server of Go does with TLS that it does not expect."""
+    with socket_server(lambda connection: connection.recv(24) and connection.close()) as port:
+        outcome = channel(f"https://{HOST}:{port}").send(request())
+    assert isinstance(outcome, Blocked)
+    assert "http://" in outcome.cure
+
+
 def test_http_to_a_grpc_port() -> None:
     """The line says which protocol is spoken there."""
     with grpc_server() as calls:
