@@ -29,7 +29,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from otelbridge._attributes import Gate
-from otelbridge.export import _ended, _span, _values, encode
+from otelbridge.export import _ended, _fit, _span, _values, encode
 from otelbridge.export.encode import Encoder
 from otelbridge.export.units import ids_of, request
 
@@ -581,6 +581,27 @@ def test_tracer_for_every_span_costs_no_memory_for_good() -> None:
 
 
 # The last resort.
+
+
+def test_count_beyond_its_size_is_unknown() -> None:
+    """The SDK counts what it dropped without end; OTLP has 32 bits for it."""
+    most = 2**32 - 1
+    assert encoded(attributes=bounded({}, most)).dropped_attributes_count == most
+    assert encoded(attributes=bounded({}, most + 1)).dropped_attributes_count == 0
+
+
+def test_value_for_which_there_is_no_room_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the gate's own last words fail, the other values still leave."""
+
+    def no_room(*_: Any) -> Any:
+        raise RecursionError
+
+    for name in ("read", "to_json", "text_of"):
+        monkeypatch.setattr(_fit, name, no_room)
+    made = encoded(5, attributes={"good": 1, "bad": Decimal(1), 7: 2})
+    texts = [made.name, made.attributes[1].value.string_value, made.attributes[2].key]
+    assert texts == ["[unreadable]"] * 3
+    assert made.attributes[0].value.int_value == 1
 
 
 def test_span_without_room_for_its_parts_still_names_itself(

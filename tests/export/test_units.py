@@ -115,6 +115,16 @@ def test_span_larger_than_a_batch_stands_alone() -> None:
     assert cut[1] == [large]
 
 
+def test_producer_counts_in_every_batch_anew() -> None:
+    """A batch begins with nothing: who produced its spans is told again in it."""
+    large = [
+        Group(Resource(attributes=[{"key": key * 1000}]).SerializeToString(), "", b"", "")
+        for key in "ab"
+    ]
+    cut = list(batches([item("span", large[number % 2]) for number in range(4)], 512, 1500))
+    assert [len(batch) for batch in cut] == [1, 1, 1, 1]
+
+
 def test_batches_take_their_items_one_by_one() -> None:
     """Batches of an iterator need no list of everything."""
     given_out = 0
