@@ -40,6 +40,18 @@ class Fleet:
         """Start Kafka."""
         return self._started(Kafka(self._folder / name))
 
+    def through_kafka(self, kafka: Kafka, jaeger: Jaeger, name: str) -> tuple[Collector, Collector]:
+        """Start a gateway and an ingest, with a topic and a group of their own."""
+        own = {
+            "OTELCOL_KAFKA": f"[{kafka.address('BROKER')}]",
+            "OTELCOL_KAFKA_TOPIC": f"spans-{name}",
+            "OTELCOL_KAFKA_GROUP": f"group-{name}",
+        }
+        next_hop = f"http://{jaeger.address('GRPC')}"
+        gateway = self.collector(f"gateway-{name}", "gateway-kafka", **own)
+        ingest = self.collector(f"ingest-{name}", "ingest-kafka", OTELCOL_NEXT=next_hop, **own)
+        return gateway, ingest
+
     def _started(self, server: Any) -> Any:
         self._servers.append(server)
         server.start()

@@ -8,7 +8,7 @@ import pytest
 
 from backends.figures import note
 from backends.fleet import Fleet, all_arrive
-from backends.servers import Collector, Jaeger, Kafka, Server
+from backends.servers import Jaeger, Kafka, Server
 
 LOAD = ("--rate=300", "--seconds=8")
 
@@ -77,40 +77,10 @@ def kafka(fleet: Fleet) -> Kafka:
     return fleet.kafka("kafka")
 
 
-def through_kafka(fleet: Fleet, kafka: Kafka, jaeger: Jaeger, name: str) -> tuple[Collector, ...]:
-    """A gateway and an ingest, with a topic and a group of their own."""
-    own = {
-        "OTELCOL_KAFKA": f"[{kafka.address('BROKER')}]",
-        "OTELCOL_KAFKA_TOPIC": f"spans-{name}",
-        "OTELCOL_KAFKA_GROUP": f"group-{name}",
-    }
-    gateway = fleet.collector(f"gateway-{name}", "gateway-kafka", **own)
-    next_hop = f"http://{jaeger.address('GRPC')}"
-    ingest = fleet.collector(f"ingest-{name}", "ingest-kafka", OTELCOL_NEXT=next_hop, **own)
-    return gateway, ingest
-
-
 @pytest.mark.parametrize("which", ["gateway", "ingest"])
 def test_a_side_of_kafka_killed_loses_nothing(fleet: Fleet, kafka: Kafka, which: str) -> None:
     """The gateway, then the ingest."""
     jaeger = fleet.jaeger(f"jaeger-{which}")
-    gateway, ingest = through_kafka(fleet, kafka, jaeger, which)
+    gateway, ingest = fleet.through_kafka(kafka, jaeger, which)
     victim = gateway if which == "gateway" else ingest
     killed_under_load(fleet, victim, jaeger, gateway)
-
-
-def test_kafka_away_30_s_loses_nothing(fleet: Fleet, kafka: Kafka) -> None:
-    """The gateway keeps what the broker does not take, and the ingest goes on where it was."""
-    jaeger = fleet.jaeger("jaeger-away")
-    gateway, _ = through_kafka(fleet, kafka, jaeger, "away")
-    endpoint = f"http://{gateway.address('GRPC')}"
-    program = fleet.program("load", "kafka-away", endpoint, "--rate=200", "--seconds=35")
-    time.sleep(3)
-    kafka.kill()
-    time.sleep(30)
-    kafka.start()
-    report = program.ended()
-    came = all_arrive(jaeger, program, 90)
-    note("Kafka away 30 s", came=came)
-    assert (came.lost, came.changed) == (0, [])
-    assert report["flushed"] is True

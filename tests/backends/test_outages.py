@@ -1,31 +1,27 @@
-"""Jaeger is away while a program works: when it is back, everything comes."""
+"""A part is away while programs work: when it is back, everything comes."""
 
 from __future__ import annotations
 
-import time
+from concurrent.futures import Future
+
+import pytest
 
 from backends.figures import note
-from backends.fleet import Fleet, all_arrive
+from backends.outages import BACKEND_AWAY_S, KAFKA_AWAY_S, Outage
 
-AWAY_S = 45
+Outages = dict[str, "Future[list[Outage]]"]
 
 
-def test_a_backend_away_loses_nothing(fleet: Fleet) -> None:
-    """Away 45 s, at 20 and at 400 spans a second: none is lost, and all are as they were made."""
-    jaeger = fleet.jaeger("jaeger", "jaeger-badger")  # one that keeps what it had before
-    endpoint = f"http://{jaeger.address('GRPC')}"
-    words = (f"--seconds={AWAY_S + 4}", "--flush=60")
-    programs = [
-        fleet.program("load", f"away-{rate}", endpoint, f"--rate={rate}", *words)
-        for rate in (20, 400)
-    ]
-    time.sleep(2)
-    jaeger.kill()
-    time.sleep(AWAY_S)
-    jaeger.start()
-    reports = [program.ended() for program in programs]
-    for program, report in zip(programs, reports, strict=True):
-        came = all_arrive(jaeger, program)
-        note(f"backend away {AWAY_S} s, {program.service}", came=came, flush_s=report["flush_s"])
-        assert (came.lost, came.changed) == (0, [])
-        assert report["flushed"] is True
+@pytest.mark.parametrize(
+    ("which", "away_s"), [("backend_away", BACKEND_AWAY_S), ("kafka_away", KAFKA_AWAY_S)]
+)
+def test_an_outage_loses_nothing(outages: Outages, which: str, away_s: int) -> None:
+    """At each rate none is lost, and all are as they were made."""
+    for outage in outages[which].result():
+        note(
+            f"{which} {away_s} s, {outage.service}",
+            came=outage.came,
+            flush_s=outage.report["flush_s"],
+        )
+        assert (outage.came.lost, outage.came.changed) == (0, [])
+        assert outage.report["flushed"] is True
