@@ -2,12 +2,14 @@
 
 Relied on in requests: ``Session.post`` with its documented arguments. A redirect is not followed,
 as the official exporter does not either since 1.45: it would carry tokens to another host, and
-most kinds of it lose the body.
+most kinds of it lose the body. The module ``netrc`` is imported here because requests imports it
+in its first request: a child that is forked during an import cannot import that module any more.
 """
 
 from __future__ import annotations
 
 import gzip
+import netrc  # noqa: F401
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ from otelbridge.export.channel import Outcome, TryAgain
 _LONGEST_BODY = 64 * 1024
 # Measured on 512 spans: a fifth of the time of zlib's best, for 5 % more bytes.
 _LEVEL = 4
+# Each read may take a little longer than the whole, so that it is the whole that ends.
+_GRACE_S = 0.5
 _CLOSED = TryAgain("closed")
 
 
@@ -141,7 +145,7 @@ def _post(session: Session, settings: HttpSettings, body: bytes, deadline: float
             # Said for each request, because REQUESTS_CA_BUNDLE goes before the session's own.
             verify=files.authority,
             cert=_client_certificate(files),
-            timeout=left_s,
+            timeout=left_s + _GRACE_S,
             allow_redirects=False,
             stream=True,
         ) as response:

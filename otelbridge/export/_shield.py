@@ -40,9 +40,12 @@ class Shield:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as ``threading.Lock`` does."""
         _here.depth += 1
-        taken = self._lock.acquire(blocking, timeout)
-        if not taken:
-            _leave()
+        taken = False
+        try:
+            taken = self._lock.acquire(blocking, timeout)
+        finally:
+            if not taken:  # a signal handler may raise here, too
+                _leave()
         return taken
 
     def release(self) -> None:

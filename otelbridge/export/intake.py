@@ -25,7 +25,7 @@ class _Taken(NamedTuple):
 class Intake:
     """Takes ended spans from a queue, encodes them, and passes them on to memory or to disk.
 
-    Any thread may do so, and several at once; as a rule it is the worker.
+    Any thread may do so, one at a time; as a rule it is the worker.
 
     Args:
         account: counts the spans in.
@@ -61,7 +61,8 @@ class Intake:
         self._batch = batch
         self._durable = durable
         self._encoder = Encoder()
-        self._writing = Shield()
+        # Spans keep their order; and a stop does not come while a thread has some in hand.
+        self._moving = Shield()
 
     def move_all(self) -> None:
         """Encode all that has ended, and have it sent."""
@@ -71,25 +72,18 @@ class Intake:
 
     def move(self) -> bool:
         """Take one batch from the queue and pass it on; False where the queue is empty."""
-        taken = self._take()
-        if taken is None:
-            return False
-        batch = None
-        try:
-            batch = Batch([self._encoder.item(span) for span in taken.spans], taken.first)
-            self._pass_on(batch)
-        except BaseException:  # a signal handler may raise here, in the program's own thread
-            if batch is None or not batch.passed:
-                self._returned.append(taken)
-            raise
-        return True
+        with self._moving:
+            taken = self._take()
+            if taken is not None:
+                self._encode(taken)
+            return taken is not None
 
     def write_through(self) -> None:
         """Put what has ended on disk; return when this thread's span is there, whoever did it."""
+        self.move()  # waits for another thread that may have the span in hand
         while self.spans:
-            with self._writing:
-                self.move()
-            self._hasten(self._batch)
+            self.move()
+        self._hasten(self._batch)
 
     def drop(self, reason: str) -> None:
         """Count what is in the queue as dropped: nothing sends it any more."""
@@ -110,6 +104,16 @@ class Intake:
                 return None
             spans = [self.spans.popleft() for _ in range(count)]
             return _Taken(spans, self._account.took(count))
+
+    def _encode(self, taken: _Taken) -> None:
+        batch = None
+        try:
+            batch = Batch([self._encoder.item(span) for span in taken.spans], taken.first)
+            self._pass_on(batch)
+        except BaseException:  # a signal handler may raise here, in the program's own thread
+            if batch is None or not batch.passed:
+                self._returned.append(taken)
+            raise
 
     def _pass_on(self, batch: Batch) -> None:
         with self._account.changed:

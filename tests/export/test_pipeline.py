@@ -81,7 +81,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_spans_arrive_in_order_in_batches(tmp_path: Path, durable: bool) -> None:
     """All arrive, once, in their order, and no request holds more than a batch."""
     peer, names = Peer(), numbered("s", 100)
-    with running(peer, tmp_path, replace(QUICK, queue=256), durable=durable) as pipeline:
+    with running(peer, tmp_path, durable=durable) as pipeline:
         end(pipeline, *names)
         assert pipeline.force_flush(5_000)
         stats = pipeline.stats()

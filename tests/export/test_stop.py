@@ -402,7 +402,7 @@ def test_fork_while_threads_end_spans_and_send(start: Start, received: Received)
         while not stop.is_set():
             work("parent")
             ended.append(1)
-            time.sleep(0)
+            time.sleep(0.001)
     threads = [threading.Thread(target=busy) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -416,6 +416,7 @@ def test_fork_while_threads_end_spans_and_send(start: Start, received: Received)
     stop.set()
     for thread in threads:
         thread.join()
+    assert configure().flush(30)
     print(len(ended))
     """
     variables = {"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8"}
