@@ -44,12 +44,14 @@ class Interruptible(Generic[T]):
         self._calls.put(call)
         call.done.wait(timeout_s)
         self._current = None
-        return call.value
+        return None if call.given_up else call.value
 
     def stop(self) -> None:
         """End the waiting, and the thread once its call has returned."""
         self._stopped = True
         if (call := self._current) is not None:
+            # What it returns from here on may be made of a connection that was cut.
+            call.given_up = True
             call.done.set()
         self._calls.put(None)
 
@@ -70,6 +72,7 @@ class _Call(Generic[T]):
         self.work = work
         self.done = threading.Event()
         self.value: T | None = None
+        self.given_up = False
 
 
 # A function, not a method: a thread that waits keeps nothing alive but its queue.
