@@ -53,10 +53,11 @@ coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
 bench: $(VENV)/.test ## Speed and memory beside hand-written spans (ARGS=--short for a quick look)
 	$(RUN) benchmarks $(ARGS)
 
-backends: $(VENV)/.test ## Build the real Jaeger, Collector and Kafka that test-backends needs (Go, Maven, Java)
-	$(BIN)/python tests/backends/build.py
+backends: ## Build the real Jaeger, Collector and Kafka, once (needs Go, Maven and Java)
+	@test -n "$(FOUND)"
+	@"$(wordlist 2,99,$(FOUND))" tests/backends/build.py
 
-test-backends: $(VENV)/.test ## The tests with the real Jaeger, Collector and Kafka
+test-backends: $(VENV)/.test ## The tests that run what `make backends` has built
 	$(RUN) pytest tests/backends $(ARGS)
 
 test-lowest: $(VENV)-lowest/.test ## The tests with the oldest dependencies that pyproject.toml allows

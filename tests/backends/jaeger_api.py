@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 Span = dict[str, Any]
@@ -18,17 +19,27 @@ def trace(page: str, trace_id: str) -> list[Span]:
     return _spans(_get(f"{page}/api/v3/traces/{trace_id}?raw_traces=true"))
 
 
-def traces(page: str, service: str, at_most: int = 100_000) -> list[Span]:
+def traces(page: str, service: str) -> list[Span]:
     """Every span of every trace in which the service has a span."""
-    now = datetime.now(timezone.utc)
+    now_ns = time.time_ns()
+    return traces_between(page, service, now_ns - 3600 * 10**9, now_ns + 300 * 10**9)
+
+
+def traces_between(page: str, service: str, begin_ns: int, end_ns: int) -> list[Span]:
+    """Every span of the traces in which the service has a span that started in this time."""
     query = {
         "query.service_name": service,
-        "query.start_time_min": (now - timedelta(hours=1)).isoformat().replace("+00:00", "Z"),
-        "query.start_time_max": (now + timedelta(minutes=5)).isoformat().replace("+00:00", "Z"),
-        "query.num_traces": str(at_most),
+        "query.start_time_min": _rfc3339(begin_ns),
+        "query.start_time_max": _rfc3339(end_ns),
+        "query.num_traces": "100000",
         "query.raw_traces": "true",
     }
     return _spans(_get(f"{page}/api/v3/traces?{urllib.parse.urlencode(query)}"))
+
+
+def _rfc3339(time_ns: int) -> str:
+    seconds = datetime.fromtimestamp(time_ns // 10**9, timezone.utc)
+    return f"{seconds:%Y-%m-%dT%H:%M:%S}.{time_ns % 10**9:09}Z"
 
 
 def services(page: str) -> list[str]:

@@ -15,11 +15,12 @@ Span = dict[str, Any]
 class Ledger(SpanProcessor):
     """Writes one line for each span that ends, at once, so that kill -9 leaves it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, bare: bool = False) -> None:
         self._file = path.open("a", buffering=1)
+        self._entry = _bare if bare else entry
 
     def on_end(self, span: ReadableSpan) -> None:
-        self._file.write(json.dumps(entry(span)) + "\n")
+        self._file.write(json.dumps(self._entry(span)) + "\n")
 
     def shutdown(self) -> None:
         self._file.close()
@@ -54,6 +55,16 @@ def entry(span: ReadableSpan) -> Span:
         ),
         "resource": _plain(span.resource.attributes),
         "scope": [span.instrumentation_scope.name, span.instrumentation_scope.version or ""],
+    }
+
+
+def _bare(span: ReadableSpan) -> Span:
+    """Only what tells spans apart: cheap enough for thousands a second."""
+    assert span.context is not None
+    return {
+        "trace_id": f"{span.context.trace_id:032x}",
+        "span_id": f"{span.context.span_id:016x}",
+        "start": span.start_time,
     }
 
 

@@ -130,12 +130,23 @@ def secrets(options: argparse.Namespace) -> None:
         dispatch_custom_event("calling", {"api_key": "hunter2", "url": "key=sk-" + "a1" * 16})
 
 
+def unlucky(options: argparse.Namespace) -> None:
+    """Spans of which one holds what has no UTF-8 form, and one is larger than anyone takes."""
+    tracer = trace.get_tracer("own")
+    for number in range(options.traces):
+        with tracer.start_as_current_span(f"own {number}") as span:
+            if number == 100:
+                span.set_attribute("name of a file", "\udcff.txt")
+            if number == 300:
+                span.set_attribute("enormous", "x" * (24 << 20))
+
+
 def replay(options: argparse.Namespace) -> None:
     """Nothing new: what an earlier process of the service has left is sent."""
 
 
 WORKS: dict[str, Callable[[argparse.Namespace], None]] = {
-    work.__name__: work for work in (tour, load, sampling, secrets, replay)
+    work.__name__: work for work in (tour, load, sampling, secrets, unlucky, replay)
 }
 
 
@@ -148,6 +159,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--traces", type=int, default=1000)
     parser.add_argument("--events", type=int, default=10)
+    parser.add_argument("--bare", action="store_true")
     parser.add_argument("--flush", type=float, default=30)
     parser.add_argument(
         "--end", choices=["return", "sys.exit", "os._exit", "own-handler"], default="return"
@@ -158,7 +170,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(4))
     handle = otelbridge.configure()
     provider: Any = trace.get_tracer_provider()
-    provider.add_span_processor(Ledger(options.ledger))
+    provider.add_span_processor(Ledger(options.ledger, bare=options.bare))
     WORKS[options.work](options)
     if options.end == "os._exit":
         os._exit(3)
@@ -166,10 +178,10 @@ def main() -> None:
         sys.exit(3)
     begin, cpu = time.monotonic(), time.process_time()
     flushed = handle.flush(options.flush)
-    stats = getattr(handle, "stats", None)
+    stats = {**vars(handle.stats()), "dropped": dict(handle.stats().dropped)}
     report = {"flushed": flushed, "flush_s": time.monotonic() - begin, "cpu_s": cpu}
     handle.shutdown()
-    print(json.dumps(report | ({"stats": str(stats())} if stats else {})))
+    print(json.dumps({**report, "stats": stats}))
 
 
 if __name__ == "__main__":

@@ -46,6 +46,47 @@ def test_everything_arrives_as_it_was_made(
     assert program.service in jaeger_api.services(jaeger.page)
 
 
+def test_5000_spans_a_second(fleet: Fleet, jaeger: Jaeger) -> None:
+    """For 30 s, by one program: none is lost, and the CPU time it took is stated."""
+    endpoint = f"http://{jaeger.address('GRPC')}"
+    program = fleet.program("load", "fast", endpoint, "--rate=5000", "--seconds=30", "--bare")
+    report = program.ended()
+    assert report["flushed"] is True
+    made = {(span["trace_id"], span["span_id"]): span["start"] for span in program.made}
+    begin_ns, end_ns, step_ns = min(made.values()), max(made.values()) + 1, 2 * 10**9
+    stored: set[tuple[str, str]] = set()
+    for window_ns in range(begin_ns, end_ns, step_ns):
+        found = jaeger_api.traces_between(jaeger.page, "fast", window_ns, window_ns + step_ns)
+        stored.update((span["trace_id"], span["span_id"]) for span in found)
+    note(
+        "5,000 spans a second for 30 s",
+        spans=len(made),
+        lost=len(made.keys() - stored),
+        seconds=(end_ns - begin_ns) / 1e9,
+        cpu_s=report["cpu_s"],
+        flush_s=report["flush_s"],
+    )
+    assert not made.keys() - stored
+    assert len(made) >= 149_000
+
+
+@pytest.mark.parametrize(("port", "protocol"), [("GRPC", "grpc"), ("HTTP", "http/protobuf")])
+def test_one_bad_span_costs_no_other(
+    fleet: Fleet, jaeger: Jaeger, port: str, protocol: str
+) -> None:
+    """Of 512 spans one cannot be encoded as it is and one is too large for Jaeger: 511 arrive."""
+    endpoint, service = f"http://{jaeger.address(port)}", f"unlucky-{port}"
+    variables = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    program = fleet.program("unlucky", service, endpoint, "--traces=512", "--bare", **variables)
+    report = program.ended()
+    stored = {span["name"] for span in jaeger_api.traces(jaeger.page, service)}
+    missing = {f"own {number}" for number in range(512)} - stored
+    note(f"one bad span in 512, {protocol}", arrived=len(stored), rejected=sorted(missing))
+    assert missing == {"own 300"}
+    assert (report["stats"]["sent"], report["stats"]["rejected"]) == (511, 1)
+    assert report["flushed"] is False, "one was rejected"
+
+
 def test_events_keep_their_order_by_time(fleet: Fleet, jaeger: Jaeger) -> None:
     """10,000 events of one run are in the trace once each, in their order, on `/api/v3`."""
     program = fleet.program(

@@ -77,6 +77,18 @@ def kafka(fleet: Fleet) -> Kafka:
     return fleet.kafka("kafka")
 
 
+def test_everything_arrives_through_kafka(fleet: Fleet, kafka: Kafka) -> None:
+    """The way through Kafka changes nothing: 10,000 events, every attribute, every time."""
+    jaeger = fleet.jaeger("jaeger-tour")
+    gateway, _ = fleet.through_kafka(kafka, jaeger, "tour")
+    endpoint = f"http://{gateway.address('GRPC')}"
+    program = fleet.program("tour", "tour-kafka", endpoint, "--events=10000")
+    assert program.ended()["flushed"] is True
+    came = all_arrive(jaeger, program)
+    note("gateway, Kafka, ingest, Jaeger", came=came)
+    assert (came.lost, came.duplicates, came.changed) == (0, 0, [])
+
+
 @pytest.mark.parametrize("which", ["gateway", "ingest"])
 def test_a_side_of_kafka_killed_loses_nothing(fleet: Fleet, kafka: Kafka, which: str) -> None:
     """The gateway, then the ingest."""
