@@ -484,6 +484,28 @@ def test_disk_that_has_room_again_is_used_again(
     assert pipeline.stats().waiting == 50
 
 
+def test_full_spool_loses_the_oldest_and_counts_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The newest spans arrive; one line says how many were pushed out."""
+    peer = Peer(away)
+    small = replace(
+        route(peer, tmp_path), open_spool=lambda: Spool.open(tmp_path, SERVICE, max_bytes=40_000)
+    )
+    pipeline = Pipeline(small, QUICK)
+    with watched(pipeline):
+        end(pipeline, *numbered("s", 1_000))
+        until(lambda: pipeline.stats().dropped)
+        peer.answer = taking
+        assert pipeline.force_flush(5_000) is False
+        pipeline.shutdown()
+    stats = pipeline.stats()
+    dropped = stats.dropped["spool full"]
+    assert (stats.sent, stats.waiting, balance(stats)) == (1_000 - dropped, 0, 0)
+    assert "s999" in peer.taken
+    assert "were pushed out of the full spool" in lines(caplog)[-1]
+
+
 def test_damaged_spool_costs_what_is_damaged_and_is_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,6 +81,13 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An endpoint that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
 def is_ready(process: subprocess.Popen[str]) -> None:
     """Wait until a program says that it is."""
     assert process.stdout is not None
@@ -217,6 +224,29 @@ def test_sigterm_at_any_moment_loses_no_span(
     if "wait on disk" in told:
         replay(start, received)
     assert told.count("#") <= len(ids(received)) <= told.count("#") + 1
+
+
+@pytest.mark.parametrize(
+    "waiting", ["handle.flush(60)", "handle.shutdown()", "asyncio.run(asyncio.sleep(60))"]
+)
+def test_sigterm_while_the_main_thread_waits(start: Start, silent: str, waiting: str) -> None:
+    """For a receiver that never answers, or for anything else: it ends the process in time."""
+    code = f"""
+    import asyncio
+    from otelbridge.export import pipeline, stop
+    pipeline.STOP_S, stop.GRACE_S = 0.5, 1.0
+    handle = configure()
+    work("a")
+    ready()
+    {waiting}
+    """
+    program = start(code, silent)
+    is_ready(program)
+    time.sleep(0.2)
+    began = time.monotonic()
+    program.terminate()
+    assert "has not sent 1 spans" in ended(program, -signal.SIGTERM)
+    assert time.monotonic() - began < 8
 
 
 def test_sigterm_inside_a_lock_of_ours_waits_for_its_end(start: Start, received: Received) -> None:
