@@ -44,7 +44,7 @@ class Shield:
         try:
             taken = self._lock.acquire(blocking, timeout)
         finally:
-            if not taken:  # a signal handler may raise here, too
+            if not taken:
                 _leave()
         return taken
 
@@ -54,7 +54,12 @@ class Shield:
         _leave()
 
     def __enter__(self) -> Shield:
-        self.acquire()
+        _here.depth += 1
+        try:
+            self._lock.acquire()
+        except BaseException:  # a signal handler may raise here, too
+            _leave()
+            raise
         return self
 
     def __exit__(
@@ -63,13 +68,14 @@ class Shield:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.release()
+        self._lock.release()
+        _leave()
 
     def _is_owned(self) -> bool:  # asked by threading.Condition
         return self._lock.locked() and inside()
 
 
 def _leave() -> None:
-    _here.depth -= 1
-    if _deferred and not _here.depth and threading.current_thread() is threading.main_thread():
+    _here.depth = depth = _here.depth - 1
+    if _deferred and not depth and threading.current_thread() is threading.main_thread():
         _deferred.popleft()()

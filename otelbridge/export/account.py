@@ -60,13 +60,14 @@ class Mark:
 
 
 class Account:
-    """Counts spans. Every method is called with ``changed`` held, and so is every field read.
+    """Counts spans. Every method is called with ``lock`` held, and so is every field read.
 
     Spans are numbered as they end. A batch is known by the number of its first span, ``first``,
     as long as it is in memory; 0 stands for what is in the spool, whose spans have no numbers.
 
     Attributes:
-        changed: the one lock of the account, and the news that something in it has changed.
+        lock: the one lock of the account.
+        changed: the same as a condition, for those who wait for a change.
         waiting: spans that were counted in and are not yet out.
         spool_in: spans that have ever gone from memory to the spool.
         spool_out: spans that have ever left it, less those adopted.
@@ -74,8 +75,9 @@ class Account:
     """
 
     def __init__(self) -> None:
+        self.lock = Shield()
         # A condition takes any lock; its signature names two.
-        self.changed = threading.Condition(cast("Any", Shield()))
+        self.changed = threading.Condition(cast("Any", self.lock))
         self.waiting = 0
         self.spool_in = self.spool_out = self.spool_due = 0
         self._ended = self._adopted = self._sent = self._replayed = self._rejected = 0

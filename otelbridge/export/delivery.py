@@ -98,7 +98,7 @@ class Delivery:
         Args:
             deadline: no request may take longer, from now on; None: as long as usual.
         """
-        with self._account.changed:
+        with self._account.lock:
             self._deadline = deadline
             self._account.due(1)
             if not self._patient:
@@ -138,7 +138,7 @@ class Delivery:
 
     def collect(self) -> list[Batch]:
         """Return what is in memory and has no answer. One that comes now comes too late."""
-        with self._account.changed:
+        with self._account.lock:
             self._collected = True
             taken = [] if self._parcel is None else [self._parcel.left()]
             while (batch := self._outbox.take()) is not None:
@@ -162,7 +162,7 @@ class Delivery:
         sent = self._send(parcel)
         if not sent and self._abandoned:
             return False  # the parcel is collected
-        with self._account.changed:
+        with self._account.lock:
             self._check()
             self._parcel = None
             if sent:
@@ -172,7 +172,7 @@ class Delivery:
         return True
 
     def _next_parcel(self) -> Parcel | None:
-        with self._account.changed:
+        with self._account.lock:
             batch = None if self._abandoned else self._outbox.take()
             if batch is not None:
                 self._parcel = Parcel(batch.items, self._batching, batch.first)
@@ -182,7 +182,7 @@ class Delivery:
         """Move a batch, and what is behind it, to the reserve as far as that takes it."""
         while batch is not None:
             kept = self._reserve.put(batch)
-            with self._account.changed:
+            with self._account.lock:
                 if kept < len(batch.items):
                     self._outbox.put(batch.after(kept), first=True)
                     return
@@ -207,7 +207,7 @@ class Delivery:
         while todo and not self._abandoned:
             outcome = self._ask(todo[0])
             if isinstance(outcome, Refused) and len(todo[0]) > 1:
-                with self._account.changed:
+                with self._account.lock:
                     part = todo.popleft()
                     half = len(part) // 2
                     todo.extendleft((part[half:], part[:half]))
@@ -237,7 +237,7 @@ class Delivery:
         rejected = 1
         if isinstance(outcome, Delivered):
             rejected = min(max(outcome.rejected, 0), len(part))
-        with self._account.changed:
+        with self._account.lock:
             self._check()
             parcel.todo.popleft()
             self._account.sent(len(part) - rejected, replayed=parcel.lease is not None)
@@ -261,7 +261,7 @@ class Delivery:
     def _back_off(self, outcome: TryAgain | Blocked) -> None:
         after_s = outcome.after_s if isinstance(outcome, TryAgain) else None
         pause_s = self._backoff.next_s() if after_s is None else after_s
-        with self._account.changed:
+        with self._account.lock:
             self._check()
             self._away_until = monotonic() + pause_s
             self._patient = after_s is not None

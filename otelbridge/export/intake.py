@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from typing import NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -87,7 +86,7 @@ class Intake:
 
     def drop(self, reason: str) -> None:
         """Count what is in the queue as dropped: nothing sends it any more."""
-        with self._account.changed:
+        with self._account.lock:
             count = len(self.spans)
             self.spans.clear()
             if count:
@@ -96,9 +95,9 @@ class Intake:
                 self._account.left_memory(first)
 
     def _take(self) -> _Taken | None:
-        with suppress(IndexError):
+        if self._returned:  # moving is one thread's at a time
             return self._returned.popleft()
-        with self._account.changed:
+        with self._account.lock:
             count = min(len(self.spans), self._batch)
             if not count:
                 return None
@@ -116,29 +115,36 @@ class Intake:
             raise
 
     def _pass_on(self, batch: Batch) -> None:
-        with self._account.changed:
-            # While the receiver is away one batch stays here, for the next attempt.
-            may_stay = not (self._delivery.is_away and self._reserve.usable and len(self._outbox))
-            if not self._durable and may_stay and self._outbox.has_room(batch):
-                self._outbox.put(batch)
-        if not batch.passed:
+        if self._durable or not self._stays(batch):
             kept = self._reserve.put(batch)
             if kept == len(batch.items):
                 return  # it is sent when it is due
             self._remember(batch.after(kept))
         self._delivery.wake()
 
+    def _stays(self, batch: Batch) -> bool:
+        """Leave a batch in memory, where it has room and can be sent soon."""
+        with self._account.lock:
+            # While the receiver is away one batch stays here, for the next attempt.
+            is_away = self._delivery.is_away and self._reserve.usable and len(self._outbox)
+            if is_away or not self._outbox.has_room(batch):
+                return False
+            self._outbox.put(batch)
+            return True
+
     def _hasten(self, least: int) -> None:
         """Have the reserve sent, if it holds at least so many spans more than when last asked."""
-        with self._account.changed:
-            is_due = self._account.due(least)
-        if is_due:
-            self._delivery.wake()
+        account = self._account
+        if account.spool_in - account.spool_due < least:
+            return  # read without the lock: a span more or less does not matter
+        with account.lock:
+            account.due(least)
+        self._delivery.wake()
 
     def _remember(self, batch: Batch) -> None:
         """Keep a batch in memory, for want of a disk, in place of the oldest ones."""
         lost = 0
-        with self._account.changed:
+        with self._account.lock:
             self._outbox.put(batch)
             while (old := self._outbox.overflow()) is not None:
                 lost += len(old.items)

@@ -129,7 +129,7 @@ class Pipeline(SpanProcessor):
 
     def stats(self) -> Stats:
         """Return what became of the spans so far."""
-        with self._account.changed:
+        with self._account.lock:
             return self._account.stats(len(self._spans))
 
     @property
@@ -151,13 +151,13 @@ class Pipeline(SpanProcessor):
         """Send what has ended, and wait; True when all of it is acknowledged."""
         deadline = monotonic() + timeout_millis / 1000
         account = self._account
-        with account.changed:
+        with account.lock:
             mark = account.mark(len(self._spans))
         if not self._finished:
             self._intake.move_all()
             self._delivery.urge()
             self._await(lambda: account.acknowledged(mark) is not None, deadline)
-        with account.changed:
+        with account.lock:
             return account.acknowledged(mark) is True
 
     def shutdown(self) -> None:
@@ -175,7 +175,7 @@ class Pipeline(SpanProcessor):
 
     def await_stop(self, timeout_s: float) -> None:
         """Wait for the end of what ``begin_stop`` began."""
-        with self._account.changed:
+        with self._account.lock:
             self._account.changed.wait_for(lambda: self._finished, timeout_s)
 
     def in_child(self) -> None:
@@ -241,7 +241,7 @@ class Pipeline(SpanProcessor):
         for batch in batches:
             left = len(batch.items) - self._reserve.put(batch)
             lost += left
-            with self._account.changed:
+            with self._account.lock:
                 self._account.dropped(left, batch.first, "not sent at the end")
                 self._account.left_memory(batch.first)
         where = self._route.where

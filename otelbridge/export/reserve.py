@@ -95,7 +95,7 @@ class Reserve:
                 self._spool.done(lease)
             except SpoolUnavailable as error:
                 self._give_up(error)
-            with self._account.changed:
+            with self._account.lock:
                 self._account.unspooled(len(lease.items))
 
     def close(self) -> None:
@@ -111,6 +111,8 @@ class Reserve:
             self._spool.in_child()
 
     def _opened(self) -> Spool | None:
+        if self._spool is not None and not self._unusable_until:
+            return self._spool
         if self._spool is None and self._open_spool is not None and self.usable:
             try:
                 self._spool = self._open_spool()
@@ -119,15 +121,18 @@ class Reserve:
             except Exception:
                 self._unusable_until = monotonic() + _RETRY_S
                 _tracing.guard("open the spool")
-        return self._spool if self.usable else None
+        if not self.usable:
+            return None
+        self._unusable_until = 0.0
+        return self._spool
 
     def _waits(self, *, due: bool = False) -> bool:
-        with self._account.changed:
+        with self._account.lock:
             account = self._account
             return account.spool_out < (account.spool_due if due else account.spool_in)
 
     def _count(self, batch: Batch, kept: int, pushed_out: int) -> None:
-        with self._account.changed:
+        with self._account.lock:
             self._account.spooled(kept)
             if pushed_out:
                 self._account.dropped(pushed_out, 0, "spool full")
@@ -138,7 +143,7 @@ class Reserve:
 
     def _reconcile(self, spool: Spool) -> None:
         """Count in what was adopted, and out what cannot be read back."""
-        with self._account.changed:
+        with self._account.lock:
             account = self._account
             missing = account.spool_in - account.spool_out - spool.waiting
             if missing > 0:

@@ -29,14 +29,14 @@ class Counting(RuleBasedStateMachine):
     @rule(count=st.integers(1, 600))
     def took(self, count: int) -> None:
         """A batch is taken from the queue."""
-        with self.account.changed:
+        with self.account.lock:
             self.memory[self.account.took(count)] = count
         self.ended += count
 
     @rule(count=st.integers(0, 600))
     def adopted(self, count: int) -> None:
         """A dead process has left spans."""
-        with self.account.changed:
+        with self.account.lock:
             self.account.adopted(count)
         self.spooled += count
 
@@ -46,7 +46,7 @@ class Counting(RuleBasedStateMachine):
         """Part of a batch is sent, part rejected, part dropped, and the rest goes to the spool."""
         first = data.draw(st.sampled_from(sorted(self.memory)))
         left = self.memory.pop(first)
-        with self.account.changed:
+        with self.account.lock:
             for count_out in (
                 lambda n: self.account.sent(n, replayed=False),
                 lambda n: self.account.rejected(n, first),
@@ -65,7 +65,7 @@ class Counting(RuleBasedStateMachine):
         """Spans leave the spool."""
         count = data.draw(st.integers(1, self.spooled))
         sent = data.draw(st.integers(0, count))
-        with self.account.changed:
+        with self.account.lock:
             self.account.sent(sent, replayed=True)
             self.account.dropped(count - sent, 0, "spool full")
             self.account.unspooled(count)
@@ -74,7 +74,7 @@ class Counting(RuleBasedStateMachine):
     @rule(queued=st.integers(0, 5))
     def flush(self, queued: int) -> None:
         """A flush is true exactly when nothing waits and nothing is lost."""
-        with self.account.changed:
+        with self.account.lock:
             answer = self.account.acknowledged(self.account.mark(queued))
             stats = self.account.stats(queued)
         if queued or self.memory or self.spooled:
@@ -85,7 +85,7 @@ class Counting(RuleBasedStateMachine):
     @invariant()
     def balances(self) -> None:
         """At all times."""
-        with self.account.changed:
+        with self.account.lock:
             stats = self.account.stats(0)
             assert self.account.spool_in - self.account.spool_out == self.spooled
         assert balance(stats) == 0
@@ -99,7 +99,7 @@ TestCounting = Counting.TestCase
 def test_flush_looks_at_what_ended_before_it_and_at_nothing_else() -> None:
     """Spans that end later may wait or be lost; adopted ones do not stand for one's own."""
     account = Account()
-    with account.changed:
+    with account.lock:
         mine = account.took(3)
         mark = account.mark(2)
         assert account.acknowledged(mark) is None

@@ -514,7 +514,7 @@ def test_damaged_spool_costs_what_is_damaged_and_is_counted(
     with running(peer, tmp_path) as pipeline:
         end(pipeline, *numbered("s", 64))
         until(lambda: len(peer.asked) > 5)
-        with pipeline._account.changed:
+        with pipeline._account.lock:
             pipeline._delivery._away_until = time.monotonic() + 60
         (segment, *_) = sorted(tmp_path.rglob("*.v1"))
         data = bytearray(segment.read_bytes())
