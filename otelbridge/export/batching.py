@@ -8,6 +8,7 @@ from otelbridge.errors import ConfigurationError
 from otelbridge.export import environment
 from otelbridge.export.environment import Environ
 
+_LONGEST_S = 86_400.0  # clocks of threads have limits
 REQUEST_BYTES = 3 << 20  # Jaeger and the Collector refuse more than 4 MiB
 
 
@@ -47,7 +48,7 @@ class Batching:
                 f"({queue:g}): a batch must fit into the queue"
             )
         return cls(
-            delay_s=delay / 1000,
+            delay_s=min(delay / 1000, _LONGEST_S),
             queue=int(queue),
             batch=int(batch),
             timeout_s=None if timeout is None else timeout / 1000,

@@ -22,6 +22,8 @@ from otelbridge.export.spool import Lease
 from otelbridge.export.units import Item, batches, request
 
 _IDLE_S = 60.0
+_LONGEST_S = 300.0  # that a receiver may ask to wait
+_SUSPICIOUS = 16  # spans refused one after another: then it is the receiver that may be at fault
 
 
 class _Collected(Exception):
@@ -84,6 +86,7 @@ class Delivery:
         self._deadline: float | None = None
         self._away_until = 0.0
         self._patient = False  # the receiver said itself how long to wait
+        self._refusals = 0  # in a row
         self._failed = False  # at the last attempt
         self.is_away = False
         self.in_flight = 0
@@ -213,6 +216,10 @@ class Delivery:
                     todo.extendleft((part[half:], part[:half]))
             elif isinstance(outcome, (Delivered, Refused)):
                 self._answered(parcel, outcome)
+                if isinstance(outcome, Refused) and self._refusals > _SUSPICIOUS:
+                    why = f"it refuses one span after another, the last with {outcome.reason}"
+                    self._back_off(TryAgain(why))
+                    return not todo
             else:
                 self._back_off(outcome)
                 return False
@@ -244,7 +251,9 @@ class Delivery:
             self._account.rejected(rejected, parcel.first)
             failed, self._failed = self._failed, False
             self.is_away = self._patient = False
-        self._backoff.reset()
+        self._refusals = self._refusals + 1 if isinstance(outcome, Refused) else 0
+        if self._refusals <= _SUSPICIOUS:
+            self._backoff.reset()
         if isinstance(outcome, Refused):
             where = self._route.set_aside(part[0], outcome.reason)
             self._notices.lost(1, f"refused by {self._channel.where} ({outcome.reason}){where}")
@@ -252,6 +261,9 @@ class Delivery:
             self._notices.lost(
                 rejected, f"rejected by {self._channel.where} ({outcome.message or 'no reason'})"
             )
+        elif outcome.message:
+            line = "otelbridge has sent spans to %s, which says: %s"
+            self._notices.say("told", logging.WARNING, line, self._channel.where, outcome.message)
         if failed:
             self._notices.say(
                 "back", logging.INFO, "otelbridge sends to %s again", self._channel.where
@@ -260,7 +272,7 @@ class Delivery:
 
     def _back_off(self, outcome: TryAgain | Blocked) -> None:
         after_s = outcome.after_s if isinstance(outcome, TryAgain) else None
-        pause_s = self._backoff.next_s() if after_s is None else after_s
+        pause_s = self._backoff.next_s() if after_s is None else min(after_s, _LONGEST_S)
         with self._account.lock:
             self._check()
             self._away_until = monotonic() + pause_s

@@ -11,6 +11,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from otelbridge.export.account import Stats
 from otelbridge.export.pipeline import Pipeline
 
+_LONGEST_S = 86_400.0
+
 
 class Handle:
     """One set-up in force.
@@ -51,7 +53,7 @@ class Handle:
             of it is waiting, in memory or in the spool, or was rejected or dropped.
         """
         if self._open:
-            return self._processor.force_flush(int(timeout_s * 1000))
+            return self._processor.force_flush(int(1000 * min(timeout_s, _LONGEST_S)))
         return all(pipeline.force_flush(0) for pipeline in self._pipelines)
 
     def stats(self) -> Stats:

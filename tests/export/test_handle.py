@@ -62,7 +62,7 @@ def test_handle_tells_what_became_of_spans(received: Received, provider: TracerP
         assert handle.stats() == Stats()
         runs(3)
         assert handle.stats().ended == 3
-        assert handle.flush()
+        assert handle.flush(float("inf"))
         assert handle.stats() == Stats(ended=3, sent=3)
         runs(1)
     assert handle.stats() == Stats(ended=4, sent=4)
@@ -200,6 +200,7 @@ def test_standard_variables_of_the_batch_processor_hold(
 ) -> None:
     """Delay, queue, batch and timeout; the shorter of two timeouts counts."""
     assert Batching.of({}) == Batching()
+    assert Batching.of({"OTEL_BSP_SCHEDULE_DELAY": "9" * 30}).delay_s == 86_400
     variables = {
         "OTEL_BSP_SCHEDULE_DELAY": "1500",
         "OTEL_BSP_MAX_QUEUE_SIZE": "100",

@@ -114,7 +114,7 @@ def test_status_decides(status: int, expected: str) -> None:
         ("7", 7, 7),
         (" 1.5 ", 1.5, 1.5),
         ("-3", 0, 0),
-        (formatdate(time.time() + 60, usegmt=True), 40, 61),
+        (formatdate(time.time() + 3600, usegmt=True), 1800, 3601),
         (formatdate(0, usegmt=True), 0, 0),
         ("Fri, 31 Dec 2100 23:59:59", 1e9, 1e10),
     ],

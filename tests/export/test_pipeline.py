@@ -247,6 +247,17 @@ def test_receiver_that_says_when_to_come_back_is_obeyed(tmp_path: Path) -> None:
     assert peer.times[1] - peer.times[0] >= 0.4
 
 
+def test_receiver_may_not_ask_to_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for longer than a thread can."""
+    monkeypatch.setattr(delivery, "_LONGEST_S", 0.1)
+    answers = iter([TryAgain("in a century", after_s=1e11)])
+    with running(Peer(lambda names: next(answers, Delivered())), tmp_path) as pipeline:
+        end(pipeline, "a")
+        assert pipeline.force_flush(5_000)
+
+
 def test_flush_tries_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flush does not wait for a back-off to end."""
     monkeypatch.setattr(backoff, "FIRST_S", 60.0)
@@ -365,6 +376,28 @@ def test_isolation_goes_on_where_an_outage_interrupted_it(tmp_path: Path) -> Non
     assert sorted(peer.taken) == sorted(set(numbered("s", 32)) - {"s7"})
 
 
+def test_receiver_that_refuses_everything_is_asked_less_and_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A few spans are set aside; the others wait until it takes spans again."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.2)
+    monkeypatch.setattr(backoff, "LONGEST_S", 60.0)
+    peer, names = Peer(lambda names: Refused("HTTP 500")), numbered("s", 500)
+    with running(peer, tmp_path, Batching(delay_s=0.02)) as pipeline:
+        end(pipeline, *names)
+        until(lambda: pipeline._delivery.is_away)
+        asked = len(peer.asked)
+        assert asked < 80
+        time.sleep(0.3)
+        assert len(peer.asked) - asked < 40
+        assert "it refuses one span after another, the last with HTTP 500" in caplog.text
+        peer.answer = taking
+        pipeline.force_flush(5_000)
+        stats = pipeline.stats()
+    assert stats.rejected < 25
+    assert (stats.sent, stats.waiting) == (500 - stats.rejected, 0)
+
+
 def test_partial_success_is_counted_and_not_sent_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -379,6 +412,17 @@ def test_partial_success_is_counted_and_not_sent_again(
     assert (stats.sent, stats.rejected) == (7 + 0 + 10, 3 + 10)
     assert len(peer.asked) == 3
     assert "3 rejected by the peer (too old)" in caplog.text
+
+
+def test_what_a_receiver_says_besides_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a minute; nothing is rejected by it."""
+    with running(Peer(lambda names: Delivered(message="use gzip")), tmp_path) as pipeline:
+        for prefix in "abc":
+            end(pipeline, prefix)
+            assert pipeline.force_flush(5_000)
+    assert lines(caplog) == ["otelbridge has sent spans to the peer, which says: use gzip"]
 
 
 def test_wrong_set_up_is_said_with_its_cure_and_spans_wait(
