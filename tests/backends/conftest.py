@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from backends import figures, servers
 from backends.fleet import Fleet
-from backends.outages import Outage, backend_away, kafka_away
+from backends.outages import Outage, backend_away, kafka
 
 HERE = Path(__file__).parent
 
@@ -23,22 +23,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the outages last: they have begun by then."""
-    items.sort(key=lambda item: item.path.name == "test_outages.py")
+    """Put those that wait for the long outages last."""
+    items.sort(key=_waits)
+
+
+def _waits(item: pytest.Item) -> bool:
+    return item.name.startswith("test_a_long_outage")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def outages(
+def long_outages(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[list[Outage]]]]:
-    """Begin the long outages, if a test will ask for them."""
-    asked = any(item.path.name == "test_outages.py" for item in request.session.items)
+    """Begin the long outages, if a test will ask for them; other tests run meanwhile."""
+    asked = any(map(_waits, request.session.items))
     with ThreadPoolExecutor() as pool:
         yield {
-            run.__name__: pool.submit(run, tmp_path_factory.mktemp(run.__name__))
-            for run in (backend_away, kafka_away)
+            run.__name__: pool.submit(_all, run, tmp_path_factory.mktemp(run.__name__))
+            for run in (backend_away, kafka)
             if asked
         }
+
+
+def _all(run: Callable[[Path], Iterator[Outage]], folder: Path) -> list[Outage]:
+    return list(run(folder))
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,16 @@ def test_nothing_is_acknowledged_before_it_is_stored(name: str) -> None:
         assert queue in ("storage: file_storage", "enabled: false")
 
 
+def test_every_variable_is_explained() -> None:
+    """README.md names each variable of the files, and none that is not there."""
+    files = "".join(without_comments(name) for name in FILES)
+    used = set(re.findall(r"\$\{env:(\w+)", files))
+    explained = re.findall(
+        r"`((?:OTELCOL|JAEGER)_[A-Z_]+)", (CONFIGURATIONS / "README.md").read_text()
+    )
+    assert set(explained) == used
+
+
 @pytest.mark.parametrize("name", [*COLLECTORS, *JAEGERS])
 def test_everything_listens_on_this_machine_alone(name: str) -> None:
     """Each address is from the environment and its default is on the loopback interface."""
