@@ -176,7 +176,7 @@ class Pipeline(SpanProcessor):
     def await_stop(self, timeout_s: float) -> None:
         """Wait for the end of what ``begin_stop`` began."""
         with self._account.lock:
-            self._account.changed.wait_for(lambda: self._finished, timeout_s)
+            self._account.changed.wait_for(lambda: self._finished, max(timeout_s, 0))
 
     def in_child(self) -> None:
         """Begin anew in a forked child. Threads start with its first span."""

@@ -74,16 +74,20 @@ class Reserve:
         return kept
 
     def lease(self, max_items: int, max_bytes: int) -> Lease | None:
-        """Return the oldest spans that are due, which stay until ``done``."""
+        """Return the oldest spans, if sending them is due; they stay until ``done``."""
+        spool = self._spool
+        with self._account.lock:
+            is_due = self._account.spool_out < self._account.spool_due
+        if spool is None or not is_due:
+            return None
+        try:
+            lease = spool.lease(max_items, max_bytes)  # it reads, while others may write
+        except SpoolUnavailable as error:
+            self._give_up(error)
+            return None
         with self._shield:
-            if self._spool is None or not self._waits(due=True):
-                return None
-            try:
-                lease = self._spool.lease(max_items, max_bytes)
-            except SpoolUnavailable as error:
-                self._give_up(error)
-                return None
-            self._reconcile(self._spool)
+            if self._spool is spool:
+                self._reconcile(spool)
         return lease
 
     def done(self, lease: Lease) -> None:
@@ -125,11 +129,6 @@ class Reserve:
             return None
         self._unusable_until = 0.0
         return self._spool
-
-    def _waits(self, *, due: bool = False) -> bool:
-        with self._account.lock:
-            account = self._account
-            return account.spool_out < (account.spool_due if due else account.spool_in)
 
     def _count(self, batch: Batch, kept: int, pushed_out: int) -> None:
         with self._account.lock:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from time import monotonic
 from types import FrameType, ModuleType
 from typing import Protocol
 
@@ -69,10 +70,11 @@ def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
 def stop_all(grace_s: float) -> None:
     """Stop all parts that are watched, at the same time."""
     parts = list(_open)
+    deadline = monotonic() + grace_s + _LATE_S
     for part in parts:
         part.begin_stop(grace_s)
     for part in parts:
-        part.await_stop(grace_s + _LATE_S)
+        part.await_stop(deadline - monotonic())
 
 
 def _is_main() -> bool:
