@@ -142,7 +142,8 @@ def unlucky(options: argparse.Namespace) -> None:
 
 
 def replay(options: argparse.Namespace) -> None:
-    """Nothing new: what an earlier process of the service has left is sent."""
+    """Nothing new: what an earlier process of the service has left is found and sent."""
+    time.sleep(options.seconds)
 
 
 WORKS: dict[str, Callable[[argparse.Namespace], None]] = {

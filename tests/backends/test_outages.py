@@ -75,9 +75,16 @@ def test_a_full_agent_leaves_spans_to_the_program(fleet: Fleet) -> None:
     assert stats["waiting"] > 0
     assert (stats["rejected"], stats["dropped"]) == (0, {})
     jaeger.start()
-    replayed = fleet.program("replay", "overflow", endpoint).ended()
-    case = f"agent's queue full, {stats['waiting']} of {stats['ended']} spans left to the program"
-    nothing_lost(Outage(case, all_arrive(jaeger, program), replayed))
+    runs = 0
+    while stats["waiting"]:  # a program that only replays may end before the agent has room
+        runs += 1
+        assert runs < 20, stats
+        report = fleet.program("replay", "overflow", endpoint).ended()
+        print(report)
+        stats = report["stats"]
+    nothing_lost(
+        Outage(f"agent's queue full, {runs} more runs", all_arrive(jaeger, program), report)
+    )
 
 
 @pytest.mark.parametrize("which", ["backend_away", "kafka"])
