@@ -107,6 +107,7 @@ class Program:
         with self._errors.open("a") as errors:
             self._process = subprocess.Popen(
                 [*command, *words],
+                cwd=folder,
                 env=settings | environment,
                 stdout=subprocess.PIPE,
                 stderr=errors,
