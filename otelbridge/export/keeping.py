@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,5 +72,15 @@ def _folder(arguments: Arguments, environ: Environ) -> Path | None:
         return None if arguments.spool is False else Path(arguments.spool).absolute()
     named = environment.text(environ, _SPOOL)
     if named is None:
-        return user_state_path("otelbridge", appauthor=False) / "spool"
+        return _default_folder()
     return None if named.lower() == "off" else Path(named).expanduser().absolute()
+
+
+def _default_folder() -> Path:
+    """Return the user's own state folder; for a user without a home, as in a container, another."""
+    with suppress(RuntimeError):  # newer versions of platformdirs say so, older ones return "~"
+        folder = user_state_path("otelbridge", appauthor=False)
+        if folder.is_absolute():
+            return folder / "spool"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"otelbridge-{user}" / "spool"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from receivers import Received, http_receiver
 
 from otelbridge import ConfigurationError, configure, start_run
+from otelbridge.export import keeping
 from otelbridge.export.account import Stats
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.batching import Batching
@@ -163,6 +165,23 @@ def test_arguments_go_before_variables(
     kept = Keeping.of(Arguments(**arguments), environ)
     assert kept == Keeping(None if folder is None else tmp_path / folder, durable)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", [RuntimeError("no home"), Path("~/.local/state/otelbridge")])
+def test_user_without_a_home_has_a_spool_too(
+    home: Path | RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose user is a number: it is in the folder for temporary files."""
+
+    def state_path(*_: object, **__: object) -> Path:
+        if isinstance(home, RuntimeError):
+            raise home
+        return home
+
+    monkeypatch.setattr(keeping, "user_state_path", state_path)
+    folder = Keeping.of(Arguments(), {}).folder
+    assert folder is not None
+    assert folder.parent.parent == Path(tempfile.gettempdir())
 
 
 def test_durable_without_a_spool_is_refused() -> None:
