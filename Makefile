@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.runtime ## Watch a pipeline work and see its trace (FOLDER=... to search your own text)
 	@$(BIN)/otelbridge demo $(if $(FOLDER),"$(FOLDER)")
@@ -54,6 +54,13 @@ coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
 bench: $(VENV)/.test ## Speed and memory beside hand-written spans (ARGS=--short for a quick look)
 	$(RUN) benchmarks $(ARGS)
 
+backends: ## Build the real Jaeger, Collector and Kafka, once (needs Go, Maven and Java)
+	@test -n "$(FOUND)"
+	@"$(wordlist 2,99,$(FOUND))" tests/backends/build.py
+
+test-backends: $(VENV)/.test ## The tests that run what `make backends` has built
+	$(RUN) pytest tests/backends $(ARGS)
+
 test-lowest: $(VENV)-lowest/.test ## The tests with the oldest dependencies that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest $(ARGS)
 
@@ -84,4 +91,5 @@ $(LEVELS) $(LOWEST)/.test: pyproject.toml
 		-e '.$(EXTRA)' $(PINS)
 	@touch $(BELOW) $@
 
-.PHONY: help demo test lint format types doctest examples coverage bench test-lowest ci clean
+.PHONY: help demo test lint format types doctest examples coverage bench backends test-backends \
+	test-lowest ci clean

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -18,6 +21,10 @@ from hypothesis import HealthCheck, settings
 for name in list(os.environ):
     if name.startswith(("OTEL_", "OTELBRIDGE_", "LANGCHAIN_", "LANGSMITH_")):
         del os.environ[name]
+
+# What tests cannot send waits on disk, but not where the person who runs them keeps theirs.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="otelbridge-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 # A slow machine is no defect of the code under test.
 settings.register_profile(

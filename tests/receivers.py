@@ -63,6 +63,11 @@ class Received:
         self.paths.append(path)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 100  # with the default of 5, a connection in a crowd takes a second
+
+
 @contextmanager
 def http_receiver(tls: tuple[Path, Path] | None = None) -> Iterator[Received]:
     """Receive OTLP over HTTP; with a certificate and its key, over HTTPS."""
@@ -83,8 +88,7 @@ def http_receiver(tls: tuple[Path, Path] | None = None) -> Iterator[Received]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)

@@ -35,7 +35,7 @@ from receivers import Received, grpc_receiver, http_receiver
 
 import otelbridge
 from otelbridge import ConfigurationError, _tracing, configure, start_run, traced
-from otelbridge.export import Handle, environment, otlp, sender
+from otelbridge.export import Handle, environment, otlp, pipeline, sender
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.identity import Identity
 from otelbridge.export.installation import plan
@@ -51,8 +51,9 @@ RECEIVERS = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test starts without the machine's OTEL_* and OTELBRIDGE_* variables."""
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test starts without the machine's OTEL_* and OTELBRIDGE_* variables, and no spool."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for name in os.environ:
         if name.startswith(("OTEL_", "OTELBRIDGE_")):
             monkeypatch.delenv(name)
@@ -496,7 +497,7 @@ def test_exporters_of_other_packages_are_used(
     assert found is not None
     (output,) = found
     assert output.where == "zipkin"
-    processor = output.make()
+    processor = output.make("service")
     assert isinstance(processor, Sender)
     processor.shutdown()
 
@@ -1058,8 +1059,8 @@ def test_unreachable_endpoint_costs_the_program_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """No error, no wait in runs; flush and shutdown keep to their limits and say what is lost."""
-    monkeypatch.setattr(sender, "STOP_S", 0.4)
+    """No error, no wait in runs; flush and shutdown keep to their limits and say what waits."""
+    monkeypatch.setattr(pipeline, "STOP_S", 0.4)
     monkeypatch.setenv(OTLP + "TIMEOUT", "3")
     url = request.getfixturevalue(endpoint)
     handle = configure(tracer_provider=provider, endpoint=url, protocol=protocol)
@@ -1075,8 +1076,11 @@ def test_unreachable_endpoint_costs_the_program_nothing(
     assert ran - began < 1
     assert flushed - ran < 2.5
     assert stopped - flushed < 2.5
-    assert f"could not send the last spans to {url}" in caplog.text
-    assert "within 0.4 s; they are lost" in caplog.text
+    assert handle.flush() is False
+    assert f"has not sent 101 spans to {url}" in caplog.text
+    assert "they wait on disk for the next process" in caplog.text
+    stats = handle.stats()
+    assert (stats.ended, stats.sent, stats.waiting, dict(stats.dropped)) == (101, 0, 101, {})
 
 
 def test_flush_tells_that_a_batch_was_refused(provider: TracerProvider) -> None:
@@ -1273,17 +1277,18 @@ def test_spans_are_sent_at_exit() -> None:
 
 
 def test_exit_is_not_held_up_by_an_unreachable_endpoint(refused: str) -> None:
-    """At exit too, sending has a limit."""
+    """At exit too, sending has a limit; the spans wait on disk."""
     began = time.perf_counter()
     ran = run_python(
         "from otelbridge import configure, start_run\n"
-        "from otelbridge.export import sender\n"
-        "sender.STOP_S = 0.5\n"
+        "from otelbridge.export import pipeline\n"
+        "pipeline.STOP_S = 0.5\n"
         f"configure(endpoint={refused!r}, protocol='http/protobuf')\n"
         "with start_run('last'): pass\n"
     )
     assert time.perf_counter() - began < 15
-    assert "they are lost" in ran.stderr
+    assert "has not sent 1 spans" in ran.stderr
+    assert "they wait on disk" in ran.stderr
 
 
 def test_program_without_set_up_reads_the_variables_of_recording() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from otelbridge.export.account import Stats
 from otelbridge.export.configure import configure
 from otelbridge.export.console import ConsoleTree, render
 from otelbridge.export.handle import Handle
 
-__all__ = ["ConsoleTree", "Handle", "configure", "render"]
+__all__ = ["ConsoleTree", "Handle", "Stats", "configure", "render"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -34,6 +34,9 @@ class Arguments:
     resource_attributes: Mapping[str, AttributeValue] | None = None
     sampler: Sampler | float | None = None
     console: bool | None = None
+    durable: bool | None = None
+    spool: str | os.PathLike[str] | Literal[False] | None = None
+    stop_on_sigterm: bool | None = None
     tracer_provider: TracerProvider | None = None
     capture_content: bool | None = None
     redact: Redact | None = None
@@ -80,6 +83,10 @@ def _is_protocol(value: Any) -> bool:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, os.PathLike))
+
+
+def _is_path_or_false(value: Any) -> bool:
+    return value is False or (_is_path(value) and bool(os.fspath(value)))
 
 
 def _are_headers(value: Any) -> bool:
@@ -142,6 +149,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a Sampler of opentelemetry.sdk.trace.sampling, or a ratio from 0 to 1",
     ),
     "console": _FLAG,
+    "durable": _FLAG,
+    "spool": (_is_path_or_false, "the path of a folder, or False for none"),
+    "stop_on_sigterm": _FLAG,
     "tracer_provider": (_is_provider, "a TracerProvider of opentelemetry.sdk.trace"),
     "capture_content": _FLAG,
     "redact": (callable, "a function redact(key, value) that returns what to record"),

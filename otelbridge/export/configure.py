@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
@@ -29,6 +30,9 @@ def configure(
     resource_attributes: Mapping[str, AttributeValue] | None = None,
     sampler: Sampler | float | None = None,
     console: bool | None = None,
+    durable: bool | None = None,
+    spool: str | os.PathLike[str] | Literal[False] | None = None,
+    stop_on_sigterm: bool | None = None,
     tracer_provider: TracerProvider | None = None,
     capture_content: bool | None = None,
     redact: Redact | None = None,
@@ -51,9 +55,12 @@ def configure(
 
     and with ``console=True`` to the console as well. A tracer provider that the application has
     installed before is used and never replaced; if it has a span processor already, only
-    ``endpoint`` and ``console`` add one. An endpoint that cannot be reached raises nothing and
-    holds nothing up but the end of the program, by at most five seconds: spans are sent from
-    another thread.
+    ``endpoint`` and ``console`` add one.
+
+    Spans are sent from another thread. What an endpoint does not take now waits in a spool on disk
+    and is sent when it does, by the next process of the same service if this one ends before; so
+    an endpoint that cannot be reached raises nothing, loses nothing, and holds up nothing but the
+    end of the program, by at most five seconds. ``Handle.stats`` tells what became of the spans.
 
     Called again with the same arguments, or with none, it returns the handle in force. Called
     with others, it checks them, shuts the handle in force down, and sets up anew.
@@ -70,6 +77,12 @@ def configure(
         sampler: an SDK sampler, or the share of traces to record, from 0 to 1
             (OTEL_TRACES_SAMPLER).
         console: print each finished trace to stderr as a tree; False: never.
+        durable: write each span to the spool as it ends, so that not even kill -9 loses one
+            (OTELBRIDGE_DURABLE).
+        spool: folder for spans that cannot be sent now, in place of one in the user's own state
+            folder; False: they wait in memory only (OTELBRIDGE_SPOOL, with "off" for False).
+        stop_on_sigterm: on SIGTERM, where its action is the default, send what has ended before
+            the process ends by it (OTELBRIDGE_SIGTERM; default True).
         tracer_provider: use this provider and not the global one.
         capture_content: record inputs and outputs of runs.
         redact: called as ``redact(key, value)`` for every value that leaves the process; what it

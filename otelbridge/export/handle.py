@@ -8,6 +8,11 @@ from types import TracebackType
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from otelbridge.export.account import Stats
+from otelbridge.export.pipeline import Pipeline
+
+_LONGEST_S = 86_400.0
+
 
 class Handle:
     """One set-up in force.
@@ -19,9 +24,14 @@ class Handle:
     """
 
     def __init__(
-        self, processor: SpanProcessor, outputs: tuple[str, ...], undo: Callable[[], None]
+        self,
+        processor: SpanProcessor,
+        outputs: tuple[str, ...],
+        undo: Callable[[], None],
+        pipelines: tuple[Pipeline, ...] = (),
     ) -> None:
         self.outputs = outputs
+        self._pipelines = pipelines
         self._processor = processor
         self._undo = undo
         self._lock = threading.Lock()
@@ -33,15 +43,25 @@ class Handle:
         return self._open
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Send what has ended, and wait for it.
+        """Send what has ended, and wait until receivers have acknowledged it.
 
         Args:
             timeout_s: give up waiting after this many seconds; sending goes on.
 
         Returns:
-            True when everything is out; False when some of it failed or took too long.
+            True when everything that has ended before the call is acknowledged; False when any
+            of it is waiting, in memory or in the spool, or was rejected or dropped.
         """
-        return self._processor.force_flush(int(timeout_s * 1000))
+        if self._open:
+            return self._processor.force_flush(int(1000 * min(timeout_s, _LONGEST_S)))
+        return all(pipeline.force_flush(0) for pipeline in self._pipelines)
+
+    def stats(self) -> Stats:
+        """Return what became of the spans that this process has ended, or adopted in the spool.
+
+        It covers spans that go out by OTLP. With several such outputs each counts every span.
+        """
+        return Stats.total(pipeline.stats() for pipeline in self._pipelines)
 
     def shutdown(self) -> None:
         """Send what has ended, within a few seconds, and undo what ``configure`` did.

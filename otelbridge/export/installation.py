@@ -7,17 +7,19 @@ import logging
 from dataclasses import dataclass
 
 from opentelemetry import trace
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanProcessor
 
 from otelbridge import _tracing
 from otelbridge._bounds import ARGUMENTS
 from otelbridge.errors import ConfigurationError
-from otelbridge.export import environment
+from otelbridge.export import environment, stop
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.environment import Environ
 from otelbridge.export.handle import Handle
 from otelbridge.export.identity import Identity
 from otelbridge.export.outputs import Output, outputs
+from otelbridge.export.pipeline import Pipeline
 from otelbridge.export.provider import (
     OwnProvider,
     Relay,
@@ -43,6 +45,7 @@ class Installation:
         identity: what a provider of ours is renewed with.
         outputs: where spans go, in words.
         processors: what takes them there.
+        sigterm: whether SIGTERM may be taken.
     """
 
     recording: _tracing.Recording
@@ -50,6 +53,7 @@ class Installation:
     identity: Identity | None
     outputs: tuple[str, ...]
     processors: tuple[SpanProcessor, ...]
+    sigterm: bool
 
     def install(self) -> Handle:
         """Put the set-up in force."""
@@ -57,6 +61,8 @@ class Installation:
         relay.targets = self.processors
         tracing = _tracing.Tracing(self.provider, self.recording)
         previous = _tracing.set_default(tracing)
+        pipelines = tuple(it for it in self.processors if isinstance(it, Pipeline))
+        unwatch = stop.watch(pipelines, sigterm=self.sigterm)
 
         def undo() -> None:
             atexit.unregister(handle.shutdown)
@@ -65,8 +71,9 @@ class Installation:
             relay.shutdown()
             if not isinstance(self.provider, OwnProvider):
                 remove(self.provider, relay)
+            unwatch()
 
-        handle = Handle(relay, self.outputs, undo)
+        handle = Handle(relay, self.outputs, undo, pipelines)
         atexit.register(handle.shutdown)
         return handle
 
@@ -99,13 +106,29 @@ def plan(arguments: Arguments, environ: Environ) -> Installation:
             provider = OwnProvider(identity)
     else:
         wanted = _outputs_beside(provider, arguments, environ)
+    sigterm = _stops_on_sigterm(arguments, environ)
+    service = _service(provider, identity)
     return Installation(
         recording=recording,
         provider=provider,
         identity=identity,
         outputs=tuple(output.where for output in wanted or ()),
-        processors=tuple(output.make() for output in wanted or ()),
+        processors=tuple(output.make(service) for output in wanted or ()),
+        sigterm=sigterm,
     )
+
+
+def _service(provider: trace.TracerProvider | None, identity: Identity | None) -> str:
+    """Return the name under which spans wait on disk for the next process."""
+    resource = identity.resource if identity else getattr(provider, "resource", None)
+    found = resource.attributes.get(SERVICE_NAME) if isinstance(resource, Resource) else None
+    return str(found or "unknown_service")
+
+
+def _stops_on_sigterm(arguments: Arguments, environ: Environ) -> bool:
+    if arguments.stop_on_sigterm is not None:
+        return arguments.stop_on_sigterm
+    return environment.flag(environ, "OTELBRIDGE_SIGTERM") is not False
 
 
 def _outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:

@@ -29,9 +29,11 @@ class Target:
     Attributes:
         url: for HTTP the whole URL of the traces; for gRPC the endpoint.
         insecure: for gRPC without a scheme; None leaves it to the standard variable.
-        certificate: PEM file of the CA; None leaves it to the standard variables.
+        certificate: PEM file, for HTTP also a folder, of the CA; None is the system's.
         client_files: PEM files of the client's key and certificate, for mutual TLS.
-        compression: of gRPC; the HTTP exporter reads the standard variables.
+        compression: none, gzip or deflate.
+        timeout_s: for one request and its answer. Seconds in the variables too, as the official
+            exporters have it; the specification says milliseconds.
     """
 
     url: str
@@ -41,6 +43,7 @@ class Target:
     certificate: str | None = None
     client_files: tuple[str | None, str | None] = (None, None)
     compression: str = "none"
+    timeout_s: float = 10.0
 
     @property
     def where(self) -> str:
@@ -71,7 +74,6 @@ def target(arguments: Arguments, environ: Environ, protocol: str | None = None) 
     insecure = environment.flag(environ, *_both("INSECURE"))
     if arguments.endpoint:
         _check_security(arguments, insecure)
-    environment.number(environ, *_both("TIMEOUT"))  # the exporters read it, but not strictly
     if arguments.insecure is not None:
         insecure = arguments.insecure
     return Target(
@@ -83,6 +85,7 @@ def target(arguments: Arguments, environ: Environ, protocol: str | None = None) 
         client_files=_client_files(environ),
         compression=environment.choice(environ, *_both("COMPRESSION"), among=_COMPRESSIONS)
         or "none",
+        timeout_s=environment.number(environ, *_both("TIMEOUT")) or 10.0,
     )
 
 
@@ -172,16 +175,17 @@ def _headers(arguments: Arguments, environ: Environ) -> dict[str, str]:
 
 
 def _certificate(arguments: Arguments, environ: Environ) -> str | None:
-    """Return the CA file of the arguments, and check that of the variables as well."""
+    """Return the CA file of the arguments, else of the variables; both are checked."""
     given = None if arguments.certificate is None else os.fspath(arguments.certificate)
-    for path in (given, environment.text(environ, *_both("CERTIFICATE"))):
+    named = environment.text(environ, *_both("CERTIFICATE"))
+    for path in (given, named):
         if path is not None:
             try:
                 where = {"capath" if os.path.isdir(path) else "cafile": path}
                 ssl.create_default_context().load_verify_locations(**where)
             except OSError as error:  # ssl.SSLError is one
                 raise _unreadable(path, error) from error
-    return given
+    return given or named
 
 
 def _client_files(environ: Environ) -> tuple[str | None, str | None]:

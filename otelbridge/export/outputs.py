@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from otelbridge.errors import ConfigurationError
 from otelbridge.export import environment, official, otlp
 from otelbridge.export.arguments import Arguments
+from otelbridge.export.batching import Batching
 from otelbridge.export.console import ConsoleTree
 from otelbridge.export.environment import Environ
+from otelbridge.export.keeping import Keeping
+from otelbridge.export.otlp import Target
+from otelbridge.export.pipeline import Pipeline
 from otelbridge.export.sender import Sender
 
 logger = logging.getLogger("otelbridge")
@@ -33,11 +36,12 @@ class Output:
 
     Attributes:
         where: what a person would call it.
-        make: returns its processor; called once, when everything else is known to be right.
+        make: returns its processor for a service of this name; called once, when everything else
+            is known to be right.
     """
 
     where: str
-    make: Callable[[], SpanProcessor]
+    make: Callable[[str], SpanProcessor]
 
 
 def outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:
@@ -84,13 +88,12 @@ def _listed(value: str) -> list[str]:
 
 def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
     if name == "console":
-        return Output("console", ConsoleTree)
-    _check_batches(environ)
+        return Output("console", lambda service: ConsoleTree())
+    batching = Batching.of(environ)
     if name in _OTLP_NAMES:
         target = otlp.target(arguments, environ, _OTLP_NAMES[name])
-        return Output(
-            target.where, partial(_sender, partial(official.exporter, target), target.where)
-        )
+        keeping = Keeping.of(arguments, environ)
+        return Output(target.where, partial(_pipeline, target, keeping, batching, name))
     offered = environment.plugin("opentelemetry_traces_exporter", name)
     if offered is None:
         raise environment.refused(
@@ -99,21 +102,20 @@ def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
     return Output(name, partial(_sender, offered, name))
 
 
-def _sender(exporter: Callable[[], SpanExporter], where: str) -> SpanProcessor:
+def _pipeline(
+    target: Target, keeping: Keeping, batching: Batching, name: str, service: str
+) -> SpanProcessor:
+    # With two OTLP outputs, each has what it could not send: a service's spool is for one of them.
+    kept_for = service if name == "otlp" else f"{service} {name}"
+    exporter = f"otlp_{target.protocol.partition('/')[0]}_span_exporter"
+    route = keeping.route(official.channel(target), kept_for, exporter)
+    timeout_s = min(target.timeout_s, batching.timeout_s or target.timeout_s)
+    return Pipeline(route, replace(batching, timeout_s=timeout_s))
+
+
+def _sender(exporter: Callable[[], SpanExporter], where: str, service: str) -> SpanProcessor:
+    """Return the SDK's own pipeline: another package's exporter takes spans, not bytes."""
     return Sender(exporter(), where)
-
-
-def _check_batches(environ: Environ) -> None:
-    """Check the variables of the batch processor, which reads them itself but not strictly."""
-    environment.number(environ, "OTEL_BSP_SCHEDULE_DELAY", whole=True)
-    environment.number(environ, "OTEL_BSP_EXPORT_TIMEOUT", whole=True)
-    queue = environment.number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", whole=True) or 2048
-    batch = environment.number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", whole=True) or 512
-    if batch > queue:
-        raise ConfigurationError(
-            f"OTEL_BSP_MAX_EXPORT_BATCH_SIZE ({batch:g}) is above OTEL_BSP_MAX_QUEUE_SIZE "
-            f"({queue:g}): a batch must fit into the queue"
-        )
 
 
 def _say_why(foreign: list[str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from time import monotonic
 from typing import Any, cast
 
 from opentelemetry import trace
@@ -52,8 +53,12 @@ class Relay(SpanProcessor):
                 _tracing.guard("shut down an output")
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush every target; False where one does not get all out within the limit."""
-        flushed = [target.force_flush(timeout_millis) for target in self.targets]
+        """Flush every target; False where one does not get all out within the limit of all."""
+        deadline = monotonic() + timeout_millis / 1000
+        flushed = [
+            target.force_flush(max(round((deadline - monotonic()) * 1000), 0))
+            for target in self.targets
+        ]
         return all(flushed)
 
 
