@@ -1061,7 +1061,7 @@ def test_unreachable_endpoint_costs_the_program_nothing(
 ) -> None:
     """No error, no wait in runs; flush and shutdown keep to their limits and say what waits."""
     monkeypatch.setattr(pipeline, "STOP_S", 0.4)
-    monkeypatch.setenv(OTLP + "TIMEOUT", "3")
+    monkeypatch.setenv(OTLP + "TIMEOUT", "60")
     url = request.getfixturevalue(endpoint)
     handle = configure(tracer_provider=provider, endpoint=url, protocol=protocol)
     began = time.perf_counter()
@@ -1073,9 +1073,10 @@ def test_unreachable_endpoint_costs_the_program_nothing(
     work("last")
     handle.shutdown()
     stopped = time.perf_counter()
-    assert ran - began < 1
-    assert flushed - ran < 2.5
-    assert stopped - flushed < 2.5
+    # Far above the limits given, for machines that are busy; far below one request's.
+    assert ran - began < 20
+    assert flushed - ran < 20
+    assert stopped - flushed < 20
     assert handle.flush() is False
     assert f"has not sent 101 spans to {url}" in caplog.text
     assert "they wait on disk for the next process" in caplog.text
