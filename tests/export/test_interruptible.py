@@ -23,8 +23,8 @@ def test_late_call_is_not_waited_for() -> None:
     calls: Interruptible[int] = Interruptible("test-calls")
     free = threading.Event()
     began = time.perf_counter()
-    assert calls.run(lambda: int(free.wait(5)), 0.1) is None
-    assert time.perf_counter() - began < 2
+    assert calls.run(lambda: int(free.wait(60)), 0.1) is None
+    assert time.perf_counter() - began < 30
     free.set()
     assert calls.run(lambda: 2, 5) == 2
     calls.stop()

@@ -151,7 +151,7 @@ def test_sigterm_while_the_receiver_is_away_keeps_spans_for_the_next_process(
     began = time.monotonic()
     program.terminate()
     said = ended(program, -signal.SIGTERM)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     assert "has not sent 20 spans" in said
     replay(start, received)
     assert len(received.spans) == len(ids(received)) == 20
@@ -220,7 +220,7 @@ def test_sigterm_at_any_moment_loses_no_span(
     program.terminate()
     began = time.monotonic()
     told = ended(program, -signal.SIGTERM)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 9.5
     if "wait on disk" in told:
         replay(start, received)
     assert told.count("#") <= len(ids(received)) <= told.count("#") + 1
@@ -246,7 +246,7 @@ def test_sigterm_while_the_main_thread_waits(start: Start, silent: str, waiting:
     began = time.monotonic()
     program.terminate()
     assert "has not sent 1 spans" in ended(program, -signal.SIGTERM)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 def test_sigterm_inside_a_lock_of_ours_waits_for_its_end(start: Start, received: Received) -> None:
