@@ -31,7 +31,7 @@ _PACKAGES: Final = (
     "otelbridge",
     "opentelemetry-api",
     "opentelemetry-sdk",
-    "opentelemetry-exporter-otlp-proto-common",
+    "opentelemetry-exporter-otlp",
     "grpcio",
     "langchain-core",
 )
