@@ -45,7 +45,9 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
             "correct the endpoint: OTLP/HTTP is usually http://<host>:4318, to which otelbridge "
             "adds /v1/traces",
         )
-    if status == 400 and b"HTTPS" in body:  # what Go and nginx say to plain text
+    # What Go and nginx say to plain text. Go's has no header, and its one line may be lost: the
+    # connection is reset behind it, because the request has not been read.
+    if status == 400 and (b"HTTPS" in body or not headers):
         return _tls.WANTS_TLS
     return Refused(said)
 

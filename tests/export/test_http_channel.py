@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -355,6 +356,22 @@ def test_plain_text_to_a_tls_port(authority: Authority) -> None:
         outcome = channel(web.url.replace("https", "http")).send(request())
     assert isinstance(outcome, Blocked)
     assert "https://" in outcome.cure
+
+
+def answers_as_go_does_to_plain_text(connection: socket.socket) -> None:
+    connection.recv(24)
+    connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()  # resets it, so that the line that would follow is lost
+
+
+def test_plain_text_to_a_tls_port_of_go() -> None:
+    """Its answer has no header, and may lose its body: that is no word about the spans."""
+    with socket_server(answers_as_go_does_to_plain_text) as port:
+        outcome = channel(f"http://{HOST}:{port}").send(request())
+    assert isinstance(outcome, (Blocked, TryAgain))
+    if isinstance(outcome, Blocked):
+        assert "https://" in outcome.cure
 
 
 def test_tls_to_a_plain_port() -> None:
