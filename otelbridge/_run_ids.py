@@ -6,9 +6,9 @@ whose id nobody has seen can be nobody's explicit parent.
 
 from __future__ import annotations
 
+from _random import Random  # all that is needed of ``random``, whose import takes 1.5 ms
 from collections import deque
 from itertools import count
-from random import Random
 from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID, SafeUUID
 

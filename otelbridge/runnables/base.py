@@ -20,7 +20,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from otelbridge.config import (
     RunnableConfig,
@@ -30,7 +30,9 @@ from otelbridge.config import (
     run_in_executor,
 )
 from otelbridge.runnables import _in_run
-from otelbridge.stream_events import StreamEvent, aevents, events
+
+if TYPE_CHECKING:
+    from otelbridge.stream_events import StreamEvent
 
 Input = TypeVar("Input", contravariant=True)
 Output = TypeVar("Output", covariant=True)
@@ -397,6 +399,8 @@ class Runnable(ABC, Generic[Input, Output]):
         Raises:
             NotImplementedError: another version.
         """
+        from otelbridge.stream_events import aevents  # loaded by the first who asks
+
         return aevents(self, input, config, version, kwargs)
 
     def stream_events(
@@ -408,6 +412,8 @@ class Runnable(ABC, Generic[Input, Output]):
         **kwargs: Any,
     ) -> Iterator[StreamEvent]:
         """As ``astream_events``, for sync code: ``stream`` works in a thread of its own."""
+        from otelbridge.stream_events import events  # loaded by the first who asks
+
         return events(self, input, config, version, kwargs)
 
     # ------------------------------------------------------------------ for subclasses
