@@ -31,6 +31,21 @@ T = TypeVar("T")
 _NO_NAMES: frozenset[str] = frozenset()
 
 
+class _HookNames(dict[str, str]):
+    """The full names of one phase's hooks by the kind of run, each made once."""
+
+    def __init__(self, phase: str) -> None:
+        self._phase = phase
+
+    def __missing__(self, kind: str) -> str:
+        name = self[kind] = f"on_{kind}_{self._phase}"
+        return name
+
+
+_STARTS = _HookNames("start")
+_ENDS = _HookNames("end")
+
+
 class Run(ToldRun):
     """One invocation of a runnable, or of any code between ``begin`` and its end.
 
@@ -120,7 +135,7 @@ class Run(ToldRun):
         """End the run with its output. A second end, of any kind, does nothing."""
         if self.ended:
             return
-        if f"on_{self._kind}_end" in self._names:
+        if _ENDS[self._kind] in self._names:
             try:
                 self._tell("end", (output,), extra)
             except BaseException as error:
@@ -170,7 +185,10 @@ class Run(ToldRun):
     def begin_end(self, output: Any = None, **extra: Any) -> Coroutine[Any, Any, None] | None:
         """As ``aend``; return what is left to be awaited, nothing where no handler is told."""
         if not self.ended:
-            if f"on_{self._kind}_end" in self._names or self.unsettled():
+            host = self._host
+            if _ENDS[self._kind] in self._names or (
+                host is not None and host._backlogs and not host._backlogs[0].idle
+            ):
                 return self._aend(output, extra)
             self._close(None, output)
         return None
@@ -240,7 +258,7 @@ def begin(
     run = Run(name, config, run_type, kind)
     if run._tracing.recording.capture_content and "defers_inputs" not in extra:
         run.capture_input(inputs)  # a stream's comes at its end
-    if f"on_{kind}_start" in run._names:
+    if _STARTS[kind] in run._names:
         if kind == "chain":
             extra["run_type"] = run_type
         if "tool_inputs" in extra:
@@ -286,7 +304,7 @@ def begin_async(
     run = Run(name, config, run_type, kind, is_async=True)
     if run._tracing.recording.capture_content and "defers_inputs" not in extra:
         run.capture_input(inputs)  # a stream's comes at its end
-    if f"on_{kind}_start" not in run._names:
+    if _STARTS[kind] not in run._names:
         return run, None
     if kind == "chain":
         extra["run_type"] = run_type
