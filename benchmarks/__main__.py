@@ -6,15 +6,16 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import imports, memory
-from benchmarks.environment import SDKS, in_child, machine, versions
+from benchmarks.environment import PROTOCOLS, SDKS, in_child, machine, versions
 from benchmarks.report import lines, table
 
-PARTS: Final = (*SDKS, "imports", "memory")
+PARTS: Final = (*SDKS, "export", "encode", "imports", "memory")
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,19 @@ class Effort:
 
     rounds: int
     contest_s: float
+    export_s: float
     imports: int
     runs: int
     side_runs: int
     """Of the memory cases other than plain runs."""
 
 
-SHORT: Final = Effort(rounds=25, contest_s=0.5, imports=5, runs=6_000, side_runs=3_000)
-FULL: Final = Effort(rounds=250, contest_s=4.0, imports=21, runs=200_000, side_runs=50_000)
+SHORT: Final = Effort(
+    rounds=25, contest_s=0.5, export_s=0.5, imports=5, runs=6_000, side_runs=3_000
+)
+FULL: Final = Effort(
+    rounds=250, contest_s=4.0, export_s=8.0, imports=21, runs=200_000, side_runs=50_000
+)
 
 
 def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -47,6 +53,7 @@ def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
                 "benchmarks.contests", [sdk, str(effort.rounds), str(effort.contest_s)]
             )
         ],
+        "export": [*_export(effort, parts), *_encode(effort, parts)],
         "imports": imports.measure(effort.imports) if "imports" in parts else None,
         "memory": [
             in_child("benchmarks.memory", [case, str(_runs(effort, case))])
@@ -54,6 +61,18 @@ def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
         ],
     }
     return {**results, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _export(effort: Effort, parts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for protocol in PROTOCOLS if "export" in parts else ():
+        arguments = [protocol, str(effort.rounds), str(effort.export_s)]
+        yield from in_child("benchmarks.export", arguments)
+
+
+def _encode(effort: Effort, parts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    if "encode" in parts:
+        arguments = [str(effort.rounds), str(effort.contest_s / 2)]
+        yield from in_child("benchmarks.export_encode", arguments)
 
 
 def _runs(effort: Effort, case: str) -> int:
@@ -67,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0, or with ``--check`` 1 when something is far over its budget.
     """
     parser = argparse.ArgumentParser("python -m benchmarks", description="What otelbridge costs.")
-    parser.add_argument("--short", action="store_true", help="under a minute, with more noise")
+    parser.add_argument("--short", action="store_true", help="a minute or so, with more noise")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     parser.add_argument(
         "--check", action="store_true", help="fail when a budget is missed by more than a quarter"
@@ -94,7 +113,10 @@ def _conditions(results: dict[str, Any]) -> str:
         + f"; {results['seconds']} s.\n"
         "Times are medians for one run of a program, ratios those of rounds' ratios.\n"
         "langchain: langchain-core alone, against hand-made spans. (bare): against spans with no\n"
-        "attributes. Memory is resident memory; obj: objects that the collector still tracks."
+        "attributes. grpc, http: export by the pipeline, for one span, against the SDK's batch\n"
+        "processor with the official exporter, the receiver in another process. encode: a span to\n"
+        "bytes, against the official encoder. Memory is resident memory; obj: objects that the\n"
+        "collector still tracks."
     )
 
 

@@ -16,8 +16,10 @@ from opentelemetry import trace
 
 Sdk = Literal["recording", "unsampled", "absent"]
 SDKS: Final[tuple[Sdk, ...]] = get_args(Sdk)
+PROTOCOLS: Final = ("grpc", "http")
+"""Of the export."""
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parent.parent
 _FOREIGN_SETTINGS: Final = (
     "OTEL_",
     "OTELBRIDGE_",
@@ -25,7 +27,14 @@ _FOREIGN_SETTINGS: Final = (
     "LANGSMITH_",
     "PYTHONDONTWRITEBYTECODE",
 )
-_PACKAGES: Final = ("otelbridge", "opentelemetry-api", "opentelemetry-sdk", "langchain-core")
+_PACKAGES: Final = (
+    "otelbridge",
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-otlp",
+    "grpcio",
+    "langchain-core",
+)
 
 
 def set_up(sdk: Sdk) -> None:
@@ -59,7 +68,7 @@ def in_child(module: str, arguments: Sequence[str] = ()) -> Any:
     """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=_ROOT,
+        cwd=ROOT,
         env=clean_environment(),
         stdout=subprocess.PIPE,
         check=True,

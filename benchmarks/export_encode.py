@@ -1,13 +1,14 @@
-"""``python -m benchmarks.export_encode``: spans to request bytes, beside the official encoder.
+"""Ended spans to the bytes of a request, beside the official encoder.
 
-Both encode the same spans, in one process, in turns; a request of 64 spans is the unit, so that
-what is written once for a request is shared as it is in practice.
+``python -m benchmarks.export_encode 40 2`` times all shapes of spans, each in 40 rounds or, if that
+takes longer, for 2 seconds, and prints JSON. Both sides encode the same spans; the unit is a
+request, so that what is written once for a request is shared as it is in practice.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator
+import json
+import sys
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -16,33 +17,32 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from benchmarks.comparison import comparison
 from benchmarks.timing import Effort, Lap, race
 from otelbridge.export.encode import Encoder
 from otelbridge.export.units import request
 
+OURS: Final = "otelbridge"
+OFFICIAL: Final = "the official encoder"
 SPANS: Final = 64
 SHAPES: Final = {  # attributes of the span, its events, attributes of each
     "bare": (0, 0, 0),
-    "a run: 5 attributes": (5, 0, 0),
+    "5 attributes": (5, 0, 0),
     "5 attributes, 2 events of 3": (5, 2, 3),
     "10 attributes, 20 events of 4": (10, 20, 4),
     "20 attributes, 128 events of 4": (20, 128, 4),
-    "lists: 5 attributes of 20 strings": (-5, 0, 0),
+    "5 lists of 20 strings": (-5, 0, 0),
 }
 
 
-def measure(effort: Effort) -> Iterator[dict[str, Any]]:
-    """Yield, for each shape, microseconds a span of ours and theirs, and the ratio of the two."""
-    for name, shape in SHAPES.items():
-        spans = _spans(*shape)
-        times = race({"ours": _ours(spans), "official": _official(spans)}, effort)
-        ours, theirs = times["ours"].seconds, times["official"].seconds
-        yield {
-            "shape": name,
-            "ours_us": statistics.median(ours) / SPANS * 1e6,
-            "official_us": statistics.median(theirs) / SPANS * 1e6,
-            "times_faster": statistics.median(b / a for a, b in zip(ours, theirs)),
-        }
+def results(effort: Effort) -> list[dict[str, Any]]:
+    """What each shape of span costs on both sides, ready for JSON."""
+    return [_result(name, _spans(*shape), effort) for name, shape in SHAPES.items()]
+
+
+def _result(name: str, spans: list[ReadableSpan], effort: Effort) -> dict[str, Any]:
+    times = race({OURS: _ours(spans), OFFICIAL: _official(spans)}, effort)
+    return comparison(f"encode: {name}", times, OFFICIAL, {OURS: None}, parts=SPANS)
 
 
 def _ours(spans: list[ReadableSpan]) -> Lap:
@@ -88,9 +88,11 @@ def _value(number: int) -> str | int | float | bool:
     return kinds[number % len(kinds)]
 
 
+def main(arguments: list[str]) -> None:
+    """Time every shape and print the results as JSON."""
+    effort = Effort(rounds=int(arguments[0]), seconds=float(arguments[1]))
+    json.dump(results(effort), sys.stdout)
+
+
 if __name__ == "__main__":
-    for row in measure(Effort(rounds=15, seconds=1.5)):
-        print(
-            f"{row['shape']:36}{row['ours_us']:9.2f} us{row['official_us']:9.2f} us"
-            f"{row['times_faster']:7.2f}x"
-        )
+    main(sys.argv[1:])

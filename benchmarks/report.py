@@ -45,6 +45,7 @@ def lines(results: Mapping[str, Any]) -> list[Line]:
     """Every claim in ``results`` (the JSON of a benchmark), in the order of the table."""
     return [
         *(line for contest in results["contests"] for line in _contest(contest)),
+        *(line for compared in results["export"] for line in _export(compared)),
         *(_imports(results["imports"]) if results["imports"] else ()),
         *(_memory(case) for case in results["memory"]),
     ]
@@ -113,6 +114,21 @@ def _chunk(title: str, chunk: Mapping[str, Any]) -> Line:
         value=ours["median"],
         budget=chunk["budget"],
     )
+
+
+def _export(compared: Mapping[str, Any]) -> Iterator[Line]:
+    times = compared["microseconds"]
+    for side, ratio in compared["ratios"].items():
+        yield Line(
+            what=compared["name"] + side.removeprefix(OURS),
+            ours=_us(times[side]["median"]),
+            against=_us(times[compared["against"]]["median"]),
+            upstream="",
+            measured=f"{ratio['median']:.2f}x",
+            spread=f"{ratio['low']:.2f}-{ratio['high']:.2f}",
+            value=ratio["median"],
+            budget=ratio["budget"],
+        )
 
 
 def _imports(imports: Mapping[str, Any]) -> Iterator[Line]:

@@ -17,10 +17,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 Lap = Callable[[int], None]
 """Runs a program so many times."""
+
+
+class Staged(Protocol):
+    """A program that needs work before and after a lap, which is not timed."""
+
+    def set_stage(self, count: int) -> None:
+        """Make ready what a lap of so many runs needs."""
+
+    def lap(self, count: int) -> None:
+        """Run the program so many times."""
+
+    def clear_stage(self, count: int) -> None:
+        """Let what the lap has begun come to its end."""
+
 
 Clock = Callable[[], int]
 """Tells nanoseconds."""
@@ -29,6 +43,10 @@ WALL: Final[Clock] = time.perf_counter_ns
 PROCESSOR: Final[Clock] = (
     time.process_time_ns if time.get_clock_info("process_time").resolution <= 1e-6 else WALL
 )
+CALLER: Final[Clock] = (
+    time.thread_time_ns if time.get_clock_info("thread_time").resolution <= 1e-6 else WALL
+)
+"""Counts the calling thread's own processor time."""
 
 WARM_UP_S: Final = 0.03
 """How long each contestant runs before it is timed: caches fill, the interpreter specialises."""
@@ -68,11 +86,15 @@ class Effort:
     lap_s: float = 0.002
     """A small program's lap: short enough that most laps meet no other process."""
     least_rounds: int = 5
+    count: int | None = None
+    """Runs of a lap, the same for all; None: as many as take ``lap_s``, for each its own."""
 
 
-def race(laps: Mapping[str, Lap], effort: Effort, clock: Clock = PROCESSOR) -> dict[str, Times]:
+def race(
+    laps: Mapping[str, Lap | Staged], effort: Effort, clock: Clock = PROCESSOR
+) -> dict[str, Times]:
     """Time the contestants in turns."""
-    counts = {name: _runs_in(lap, effort.lap_s) for name, lap in laps.items()}
+    counts = {name: effort.count or _runs_in(lap, effort.lap_s) for name, lap in laps.items()}
     samples: dict[str, list[float]] = {name: [] for name in laps}
     order = list(laps)
     stop_at = time.monotonic() + effort.seconds
@@ -93,13 +115,19 @@ def ratios(ours: Times, theirs: Times) -> Spread:
     return Spread.of([a / b for a, b in zip(ours.seconds, theirs.seconds, strict=True)])
 
 
-def _timed(lap: Lap, count: int, clock: Clock) -> float:
-    start = clock()
-    lap(count)
-    return (clock() - start) / count / 1e9
+def _timed(lap: Lap | Staged, count: int, clock: Clock) -> float:
+    if callable(lap):
+        start = clock()
+        lap(count)
+        return (clock() - start) / count / 1e9
+    lap.set_stage(count)
+    gc.freeze()
+    elapsed = _timed(lap.lap, count, clock)
+    lap.clear_stage(count)
+    return elapsed
 
 
-def _runs_in(lap: Lap, lap_s: float) -> int:
+def _runs_in(lap: Lap | Staged, lap_s: float) -> int:
     """How many runs take about ``lap_s`` seconds, found while warming up."""
     count, elapsed, warm_until = 1, 0.0, time.perf_counter() + WARM_UP_S
     while time.perf_counter() < warm_until:
@@ -109,12 +137,12 @@ def _runs_in(lap: Lap, lap_s: float) -> int:
     return max(1, round(lap_s / elapsed))
 
 
-def _garbage_of(lap: Lap) -> float:
+def _garbage_of(lap: Lap | Staged) -> float:
     runs = 2
     gc.collect()
     gc.disable()
     try:
-        lap(runs)
+        _timed(lap, runs, WALL)
         return gc.collect() / runs
     finally:
         gc.enable()

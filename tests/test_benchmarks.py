@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.by_hand import RUN_ID
 from benchmarks.contests import RECORDING
-from benchmarks.environment import in_child
+from benchmarks.environment import PROTOCOLS, in_child
+from benchmarks.export import Ending
+from benchmarks.exporters import DURABLE, OURS, SDK, Side, sides
+from benchmarks.sink import sink
+from tests.receivers import grpc_receiver, http_receiver
 
 NAMES = [workload.name + labels for workload in RECORDING for labels in ("", ", tags and metadata")]
 
@@ -33,3 +41,75 @@ def test_workload_calls_its_handler_as_its_hand_made_twin(twins: dict[str, Any],
 def test_every_twin_is_compared(twins: dict[str, Any]) -> None:
     """No workload is left out of the comparison."""
     assert list(twins) == NAMES
+
+
+RECEIVERS = {"grpc": grpc_receiver, "http": http_receiver}
+
+
+@contextmanager
+def contestants(protocol: str, url: str, spool: Path) -> Iterator[Mapping[str, Side]]:
+    made = sides(protocol, url, spool)
+    try:
+        yield made
+    finally:
+        for side in made.values():
+            side.close()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_exporters_send_the_same_spans(protocol: str, tmp_path: Path) -> None:
+    """Resource, scope, attributes, events and all are equal; ids and times alone are not."""
+    sent = {}
+    with RECEIVERS[protocol]() as received:
+        with contestants(protocol, received.url, tmp_path) as made:
+            for name, side in made.items():
+                for span in side.open_spans(3):
+                    span.end()
+                assert side.flush()
+                sent[name] = _told(received.requests)
+                received.requests.clear()
+    assert sent[OURS] == sent[DURABLE] == sent[SDK]
+
+
+def _told(requests: list[Any]) -> list[str]:
+    """Return spans as text, each with its resource and scope, without ids and times."""
+    return [
+        f"{resource.resource}{scope.scope}{_without_ids_and_times(span)}"
+        for request in requests
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _without_ids_and_times(span: Any) -> Any:
+    for name in ("trace_id", "span_id", "start_time_unix_nano", "end_time_unix_nano"):
+        span.ClearField(name)
+    for event in span.events:
+        event.ClearField("time_unix_nano")
+    assert span.attributes[0].key == RUN_ID
+    span.attributes[0].value.string_value = "a UUID"
+    return span
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_sink_counts_what_each_exporter_sends(protocol: str, tmp_path: Path) -> None:
+    """It acknowledges every span, and tells how many came since it was asked."""
+    with sink() as receiver:
+        with contestants(protocol, receiver.urls[protocol], tmp_path) as made:
+            for side in made.values():
+                lap = Ending(side, receiver, to_the_end=True)
+                lap.set_stage(3)
+                lap.lap(3)
+                lap.clear_stage(3)
+        assert receiver.received() == 0
+
+
+def test_lap_whose_spans_do_not_arrive_is_an_error(tmp_path: Path) -> None:
+    """A contestant gains nothing by losing spans."""
+    with sink() as receiver, contestants("http", receiver.urls["http"], tmp_path) as made:
+        lap = Ending(made[SDK], receiver, to_the_end=True)
+        lap.set_stage(2)
+        lap.lap(2)
+        with pytest.raises(RuntimeError, match="3 spans were ended, and 2 have arrived"):
+            lap.clear_stage(3)

@@ -68,6 +68,12 @@ class Intake:
         self._move_present()
         self._hasten(1)
 
+    def move_full(self) -> None:
+        """Do so with whole batches alone: what is left would make a small request of its own."""
+        while len(self.spans) >= self._batch and self.move():
+            pass
+        self._hasten(1)
+
     def move(self) -> bool:
         """Take one batch from the queue and pass it on; False where the queue is empty."""
         with self._moving:

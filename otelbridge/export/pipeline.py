@@ -16,7 +16,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from weakref import WeakSet
 
@@ -200,13 +199,19 @@ class Pipeline(SpanProcessor):
         _guarded(self._reserve.adopt)
         self._delivery.wake()
         while not self._finished:
-            with suppress(queue.Empty):
-                self._wake.get(timeout=self._batching.delay_s)
-            _guarded(self._intake.move_all)
+            _guarded(self._intake.move_full if self._batch_is_due() else self._intake.move_all)
             self._rest()
             self._notices.tell_losses()
             if self._deadline is not None:
                 _guarded(self._finish)
+
+    def _batch_is_due(self) -> bool:
+        """Wait; True where a full batch has ended that before the delay was over."""
+        try:
+            self._wake.get(timeout=self._batching.delay_s)
+        except queue.Empty:
+            return False
+        return not self._route.durable
 
     def _await(self, reached: Callable[[], bool], deadline: float) -> None:
         """Let the sender work until then; where it has no thread, send here."""

@@ -114,13 +114,13 @@ def batches(items: Iterable[Item], max_items: int, max_bytes: int) -> Iterator[l
     size = 0
     for item in items:
         added = len(item.span) + _FRAME
-        alone = added + _group_size(item.group)
         if item.group not in groups:
-            added = alone
+            added += _group_size(item.group)
         if batch and (len(batch) >= max_items or size + added > max_bytes):
             yield batch
-            batch, size, added = [], 0, alone
+            batch, size = [], 0
             groups.clear()
+            added = len(item.span) + _FRAME + _group_size(item.group)
         batch.append(item)
         groups.add(item.group)
         size += added

@@ -100,11 +100,12 @@ def test_spans_go_out_after_the_delay_without_a_flush(tmp_path: Path) -> None:
 
 
 def test_full_batch_goes_out_before_the_delay(tmp_path: Path) -> None:
-    """A batch that is full waits for nothing."""
+    """A batch that is full waits for nothing, and takes no smaller one with it."""
     peer = Peer()
     with running(peer, tmp_path, replace(QUICK, delay_s=60)) as pipeline:
-        end(pipeline, *numbered("s", 16))
+        end(pipeline, *numbered("s", 18))
         until(lambda: len(peer.taken) == 16)
+        assert pipeline.queued == 2
 
 
 def test_spans_that_are_not_sampled_stay(tmp_path: Path) -> None:
