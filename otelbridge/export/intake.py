@@ -70,8 +70,8 @@ class Intake:
 
     def move_full(self) -> None:
         """Do so with whole batches alone: what is left would make a small request of its own."""
-        while len(self.spans) >= self._batch and self.move():
-            pass
+        for _ in range(len(self.spans) // self._batch):
+            self.move()
         self._hasten(1)
 
     def move(self) -> bool:
