@@ -14,6 +14,8 @@ import _thread
 import weakref
 from collections.abc import Callable
 
+from otelbridge._process import renew_in_child
+
 _shields: tuple[weakref.ref[Shield], ...] = ()
 
 
@@ -43,3 +45,12 @@ def elsewhere(call: Callable[[], object]) -> None:
         RuntimeError: the interpreter starts no thread any more.
     """
     _thread.start_new_thread(call, ())  # takes no lock, as ``threading`` does
+
+
+def _forget() -> None:
+    """In a forked child: a thread of the parent's holds some for ever, and ids are used again."""
+    global _shields
+    _shields = ()
+
+
+renew_in_child(_forget)
