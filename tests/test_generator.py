@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import types
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -49,3 +51,14 @@ def test_generators_compare_and_show() -> None:
     assert RunnableGenerator(twice) != RunnableGenerator(atwice)
     assert RunnableGenerator(twice) != twice
     assert repr(RunnableGenerator(twice, name="mine")) == "RunnableGenerator(mine)"
+
+
+def test_signal_handler_may_raise_while_garbage_is_collected() -> None:
+    """Python swallows what is raised in a callback of the collector: ours run no Python."""
+    kinds = (types.FunctionType, types.MethodType)
+    assert not [
+        it
+        for it in gc.callbacks
+        if (isinstance(it, kinds) and it.__module__.startswith("otelbridge"))
+        or type(it).__module__.startswith("otelbridge")
+    ]

@@ -2,80 +2,55 @@
 
 A signal handler runs in the main thread between any two instructions, and a finaliser in any
 thread: either may find its own thread inside a lock, where waiting for that lock is a deadlock.
-Code that may run in one asks ``inside`` first, and leaves its work to others or ``defer``s it.
+Code that may run in one asks ``inside`` first, and leaves its work to others (``elsewhere``).
+
+A handler may also raise there, as that of a time limit does. So the lock is Python's own: entering
+and leaving it is one step, which in a class written in Python is interrupted halfway.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+import _thread
+import weakref
 from collections.abc import Callable
-from types import TracebackType
+
+from otelbridge._process import renew_in_child
+
+_shields: tuple[weakref.ref[Shield], ...] = ()
 
 
-class _Here(threading.local):
-    depth = 0  # how many shields this thread holds or waits for
+class Shield(_thread.RLock):  # type: ignore[misc]  # it is final for type checkers only
+    """A lock that is known to be held here; it may be a condition's. Not to be taken twice."""
 
-
-_here = _Here()
-_deferred: deque[Callable[[], None]] = deque()
+    def __init__(self) -> None:
+        global _shields
+        # Replaced, never changed: a signal handler may be reading it.
+        living = [it for it in _shields if it() is not None]
+        _shields = (*living, weakref.ref(self))
 
 
 def inside() -> bool:
-    """Tell whether this thread holds, or waits for, any shield."""
-    return _here.depth > 0
+    """Tell whether this thread holds any shield."""
+    for reference in _shields:
+        shield = reference()
+        if shield is not None and shield._is_owned():  # type: ignore[attr-defined]
+            return True
+    return False
 
 
-def defer(call: Callable[[], None]) -> None:
-    """Call this in the main thread, which is inside a shield now, as soon as it has left it."""
-    _deferred.append(call)
+def elsewhere(call: Callable[[], object]) -> None:
+    """Call this in a thread of its own, for one that is inside a shield; the thread is a daemon.
+
+    Raises:
+        RuntimeError: the interpreter starts no thread any more.
+    """
+    _thread.start_new_thread(call, ())  # takes no lock, as ``threading`` does
 
 
-class Shield:
-    """A lock, not reentrant, that is known to be held here; it may be a condition's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock, as ``threading.Lock`` does."""
-        _here.depth += 1
-        taken = False
-        try:
-            taken = self._lock.acquire(blocking, timeout)
-        finally:
-            if not taken:
-                _leave()
-        return taken
-
-    def release(self) -> None:
-        """Give the lock back, and do what was deferred meanwhile."""
-        self._lock.release()
-        _leave()
-
-    def __enter__(self) -> Shield:
-        _here.depth += 1
-        try:
-            self._lock.acquire()
-        except BaseException:  # a signal handler may raise here, too
-            _leave()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-        _leave()
-
-    def _is_owned(self) -> bool:  # asked by threading.Condition
-        return self._lock.locked() and inside()
+def _forget() -> None:
+    """In a forked child: a thread of the parent's holds some for ever, and ids are used again."""
+    global _shields
+    _shields = ()
 
 
-def _leave() -> None:
-    _here.depth = depth = _here.depth - 1
-    if _deferred and not depth and threading.current_thread() is threading.main_thread():
-        _deferred.popleft()()
+renew_in_child(_forget)

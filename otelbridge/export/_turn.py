@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import _thread
 
 from otelbridge.export._unavailable import SpoolUnavailable
 
 
-class Turn:
-    """One thread at a time, and no signal handler in the midst of its own thread's turn.
+class Turn(_thread.RLock):  # type: ignore[misc]  # it is final for type checkers only
+    """One thread at a time. Python's own lock, which what a signal handler raises cannot leave."""
 
-    Raises:
-        SpoolUnavailable: on entering, in such a handler. What it interrupted is half done and
-            cannot be waited for.
-    """
+    def check(self) -> None:
+        """Keep a signal handler out that has interrupted its own thread's turn.
 
-    __slots__ = ("_lock", "_taken")
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._taken = False
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        if self._taken:
-            self._lock.release()
+        Raises:
+            SpoolUnavailable: it has. What it interrupted is half done and cannot be waited for.
+        """
+        if self._is_owned():  # type: ignore[attr-defined,unused-ignore]
             raise SpoolUnavailable("a signal handler interrupted the spool at work", "try again")
-        self._taken = True
-
-    def __exit__(self, *_: object) -> None:
-        self._taken = False
-        self._lock.release()

@@ -111,7 +111,7 @@ class Delivery:
     def run(self) -> None:
         """Send until abandoned."""
         while not self._abandoned:
-            pause = self._away_until - monotonic()
+            pause = min(self._away_until - monotonic(), _IDLE_S)
             if pause <= 0 and not self._stepped():
                 pause = _IDLE_S
             if pause > 0 and not self._woken(pause) and pause == _IDLE_S:

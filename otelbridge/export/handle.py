@@ -8,6 +8,7 @@ from types import TracebackType
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from otelbridge.export._shield import elsewhere, inside
 from otelbridge.export.account import Stats
 from otelbridge.export.pipeline import Pipeline
 
@@ -34,7 +35,7 @@ class Handle:
         self._pipelines = pipelines
         self._processor = processor
         self._undo = undo
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the midst of it
         self._open = True
 
     @property
@@ -67,12 +68,15 @@ class Handle:
         """Send what has ended, within a few seconds, and undo what ``configure`` did.
 
         Our outputs leave the tracer provider, and what is recorded is as it was before. A second
-        call does nothing. It is called at exit too.
+        call waits for the first. It is called at exit too.
         """
+        if inside():  # a signal handler cannot wait for what its own thread has in hand
+            elsewhere(self.shutdown)
+            return
         with self._lock:
             was_open, self._open = self._open, False
-        if was_open:
-            self._undo()
+            if was_open:
+                self._undo()
 
     def __enter__(self) -> Handle:
         """Return the handle itself."""

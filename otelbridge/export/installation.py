@@ -65,13 +65,13 @@ class Installation:
         unwatch = stop.watch(pipelines, sigterm=self.sigterm)
 
         def undo() -> None:
-            atexit.unregister(handle.shutdown)
             if _tracing.default() is tracing:
                 _tracing.set_default(previous)
             relay.shutdown()
             if not isinstance(self.provider, OwnProvider):
                 remove(self.provider, relay)
             unwatch()
+            atexit.unregister(handle.shutdown)
 
         handle = Handle(relay, self.outputs, undo, pipelines)
         atexit.register(handle.shutdown)

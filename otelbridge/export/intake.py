@@ -64,15 +64,14 @@ class Intake:
         self._moving = Shield()
 
     def move_all(self) -> None:
-        """Encode all that has ended, and have it sent."""
-        while self.move():
-            pass
+        """Encode all that has ended by now, and have it sent; what ends meanwhile may wait."""
+        self._move_present()
         self._hasten(1)
 
     def move_full(self) -> None:
         """Do so with whole batches alone: what is left would make a small request of its own."""
-        while len(self.spans) >= self._batch and self.move():
-            pass
+        for _ in range(len(self.spans) // self._batch):
+            self.move()
         self._hasten(1)
 
     def move(self) -> bool:
@@ -85,10 +84,13 @@ class Intake:
 
     def write_through(self) -> None:
         """Put what has ended on disk; return when this thread's span is there, whoever did it."""
-        self.move()  # waits for another thread that may have the span in hand
-        while self.spans:
-            self.move()
+        self._move_present()
         self._hasten(self._batch)
+
+    def _move_present(self) -> None:
+        """Move as many batches as there are now: other threads may never let the queue be empty."""
+        for _ in range(len(self._returned) + len(self.spans) // self._batch + 1):
+            self.move()  # waits for another thread that may have some in hand
 
     def drop(self, reason: str) -> None:
         """Count what is in the queue as dropped: nothing sends it any more."""

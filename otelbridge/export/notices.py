@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
+from contextlib import suppress
 from time import monotonic
 
-from otelbridge.export._shield import Shield
+from otelbridge.export._shield import Shield, inside
 
 logger = logging.getLogger("otelbridge")
 
@@ -13,6 +15,7 @@ EVERY_S = 60.0
 _HOWS = 10
 _Line = tuple[int, str, tuple[object, ...]]
 _held: list[_Line] | None = None
+_later: deque[_Line] = deque()
 
 
 def hold() -> None:
@@ -64,6 +67,9 @@ class Notices:
     def tell_losses(self, *, at_once: bool = False) -> None:
         """Log the losses that are not yet told, at most once a minute but at the very end."""
         now = monotonic()
+        while _later and not inside():
+            with suppress(IndexError):  # another thread says it
+                _log(*_later.popleft())
         with self._lock:
             if not self._lost or (now - self._lost_said < EVERY_S and not at_once):
                 return
@@ -75,5 +81,7 @@ class Notices:
 def _log(level: int, message: str, values: tuple[object, ...]) -> None:
     if _held is not None:
         _held.append((level, message, values))
+    elif inside():  # a log handler may have a lock, in which other threads end spans
+        _later.append((level, message, values))
     else:
         logger.log(level, message, *values)

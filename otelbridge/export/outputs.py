@@ -24,6 +24,7 @@ logger = logging.getLogger("otelbridge")
 
 _VARIABLE = "OTEL_TRACES_EXPORTER"
 _OTLP_NAMES = {"otlp": None, "otlp_proto_grpc": otlp.GRPC, "otlp_proto_http": otlp.HTTP}
+_LONGEST_S = 3600.0  # a socket's limit has a limit
 _CURE = (
     "pass console=True to print traces, or endpoint= (or set OTEL_EXPORTER_OTLP_ENDPOINT) "
     'to send them, for example to "http://localhost:4318"'
@@ -109,7 +110,7 @@ def _pipeline(
     kept_for = service if name == "otlp" else f"{service} {name}"
     exporter = f"otlp_{target.protocol.partition('/')[0]}_span_exporter"
     route = keeping.route(official.channel(target), kept_for, exporter)
-    timeout_s = min(target.timeout_s, batching.timeout_s or target.timeout_s)
+    timeout_s = min(target.timeout_s, batching.timeout_s or target.timeout_s, _LONGEST_S)
     return Pipeline(route, replace(batching, timeout_s=timeout_s))
 
 

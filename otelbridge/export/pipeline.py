@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from otelbridge import _tracing
 from otelbridge._process import renew_in_child
 from otelbridge.export._export_metrics import Names, observe
-from otelbridge.export._shield import inside
+from otelbridge.export._shield import elsewhere, inside
 from otelbridge.export.account import Account, Stats
 from otelbridge.export.batching import Batching
 from otelbridge.export.delivery import Delivery
@@ -128,8 +128,13 @@ class Pipeline(SpanProcessor):
 
     def stats(self) -> Stats:
         """Return what became of the spans so far."""
-        with self._account.lock:
+        # The thread of a signal handler may hold the lock itself.
+        held = self._account.lock.acquire(timeout=0.1 if inside() else -1)
+        try:
             return self._account.stats(len(self._spans))
+        finally:
+            if held:
+                self._account.lock.release()
 
     @property
     def in_flight(self) -> int:
@@ -148,6 +153,9 @@ class Pipeline(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what has ended, and wait; True when all of it is acknowledged."""
+        if inside():  # a signal handler waits for nothing that its own thread has in hand
+            self._wake.put(None)
+            return False
         deadline = monotonic() + timeout_millis / 1000
         account = self._account
         with account.lock:
@@ -161,6 +169,9 @@ class Pipeline(SpanProcessor):
 
     def shutdown(self) -> None:
         """Send what has ended for at most ``STOP_S`` seconds, keep the rest, and stop."""
+        if inside():  # a signal handler cannot wait for what its own thread has in hand
+            elsewhere(self.shutdown)
+            return
         self.begin_stop(STOP_S)
         self.await_stop(STOP_S + 2 * _LATE_S)
 
@@ -239,6 +250,7 @@ class Pipeline(SpanProcessor):
             with account.changed:
                 self._finished, self._alarm = True, 0
                 account.changed.notify_all()
+            self._intake.drop("ended after shutdown")  # while the last ones were kept
             self._notices.tell_losses(at_once=True)
 
     def _retire(self, batches: list[Batch]) -> None:

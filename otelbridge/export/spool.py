@@ -136,6 +136,7 @@ class Spool:
         Raises:
             SpoolUnavailable: not all could be kept; its ``kept`` and ``pushed_out`` say how many.
         """
+        self._turn.check()
         with self._turn:
             before, kept = self._holdings.pushed_out, 0
             try:

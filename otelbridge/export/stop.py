@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from time import monotonic
 from types import FrameType, ModuleType
@@ -21,6 +22,7 @@ from otelbridge.export import _shield, notices
 GRACE_S = 10.0
 _CHILD_S = 5.0
 _LATE_S = 2.0
+_REMIND_S = 0.002
 
 
 class Stoppable(Protocol):
@@ -34,7 +36,7 @@ class Stoppable(Protocol):
 
 
 _open: list[Stoppable] = []
-_state = {"asked": False, "stopping": False, "finalized": False}
+_state = {"asked": False, "reminded": False, "stopping": False, "finalized": False}
 
 
 def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
@@ -86,12 +88,18 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
         return
     if not _shield.inside():
         _stop_and_end()
-    elif not _state["asked"]:
+    elif _state["asked"] and not _state["reminded"]:
+        _end()  # asked again, and it has not: what is not on disk cannot be waited for
+    else:
         # The main thread is in the midst of a lock that our threads need: it leaves it first.
-        _state["asked"] = True
-        _shield.defer(_stop_and_end)
-    else:  # asked again, and it has not: what is not on disk cannot be waited for
-        _end()
+        _state.update(asked=True, reminded=False)
+        _shield.elsewhere(_remind)
+
+
+def _remind() -> None:
+    time.sleep(_REMIND_S)
+    _state["reminded"] = True
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop_and_end() -> None:
@@ -123,7 +131,7 @@ def _finalize(library: ModuleType) -> None:
 
 def _in_child() -> None:
     """In a child that is being forked. Its library forgets all finalisers, then calls ours."""
-    _state.update(asked=False, stopping=False, finalized=False)
+    _state.update(asked=False, reminded=False, stopping=False, finalized=False)
     for library in _forking():
         library.register_after_fork(library, _finalize)
 

@@ -282,14 +282,19 @@ class Unfinished:
 
 
 class _Collector:
-    """Knows whether the garbage collector is at work, which finalizes a cycle in any order."""
+    """Knows whether the garbage collector is at work, which finalizes a cycle in any order.
+
+    The collector calls nothing written in Python: a signal handler that runs there loses what it
+    raises, so that Ctrl-C or ``sys.exit`` would do nothing.
+    """
 
     def __init__(self) -> None:
-        self.is_at_work = False
-        gc.callbacks.append(self)
+        self._phases: dict[str, object] = {}  # the latest is last
+        gc.callbacks += (self._phases.pop, self._phases.__setitem__)  # of (phase, facts), both
 
-    def __call__(self, phase: str, info: object) -> None:
-        self.is_at_work = phase == "start"
+    @property
+    def is_at_work(self) -> bool:
+        return next(reversed(self._phases), "") == "start"
 
 
 _collector = _Collector()

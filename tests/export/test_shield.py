@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
-from otelbridge.export._shield import Shield, defer, inside
+from otelbridge.export._shield import Shield, elsewhere, inside
 
 
 def test_thread_knows_that_it_is_inside() -> None:
     """One shield in another, also as a condition; another thread is not."""
-    outer, inner = Shield(), threading.Condition(Shield())  # type: ignore[arg-type]
+    outer, inner = Shield(), threading.Condition(Shield())
     elsewhere: list[bool] = []
     assert not inside()
     with outer:
@@ -42,7 +44,7 @@ def test_one_thread_at_a_time_is_inside() -> None:
 
 def test_waiting_for_a_condition_is_outside() -> None:
     """A signal that comes while its thread waits need not be deferred."""
-    condition = threading.Condition(Shield())  # type: ignore[arg-type]
+    condition = threading.Condition(Shield())
     seen: list[bool] = []
     with condition:
         assert not condition.wait_for(lambda: seen.append(inside()), 0.01)
@@ -52,21 +54,45 @@ def test_waiting_for_a_condition_is_outside() -> None:
         condition.notify_all()
 
 
-def test_deferred_call_comes_when_the_last_shield_is_left() -> None:
-    """Not before, and once."""
-    calls: list[bool] = []
-    with Shield():
-        with Shield():
-            defer(lambda: calls.append(inside()))
-        assert calls == []
-    assert calls == [False]
-    with Shield():
-        pass
-    assert calls == [False]
+def test_call_is_made_elsewhere() -> None:
+    """By another thread, which may wait for what this one holds."""
+    shield, done, seen = Shield(), threading.Event(), list[bool]()
+
+    def call() -> None:
+        seen.append(inside())
+        with shield:
+            done.set()
+
+    with shield:
+        elsewhere(call)
+        assert not done.wait(0.05)
+    assert done.wait(5)
+    assert seen == [False]
+
+
+def test_what_a_signal_handler_raises_leaves_no_shield_held() -> None:
+    """Wherever it comes: on entering, inside, on leaving."""
+    shield = Shield()
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for attempt in range(300):
+            with suppress(TimeoutError):
+                signal.setitimer(signal.ITIMER_REAL, 0.0002 + attempt / 1e6)
+                while True:
+                    with shield:
+                        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not inside()
 
 
 def test_exception_leaves_the_shield() -> None:
-    """And what is deferred is not called by other threads."""
+    """As it leaves any lock."""
     shield = Shield()
     with pytest.raises(KeyError), shield:
         raise KeyError

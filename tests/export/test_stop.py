@@ -264,6 +264,7 @@ def test_sigterm_inside_a_lock_of_ours_waits_for_its_end(start: Start, received:
         if AGAIN:
             os.kill(os.getpid(), signal.SIGTERM)
         os.write(2, b"still here")
+    time.sleep(5)
     os.write(2, b"never here")
     """
     once = start(code.replace("AGAIN", "False"), received.url)
@@ -271,6 +272,27 @@ def test_sigterm_inside_a_lock_of_ours_waits_for_its_end(start: Start, received:
     assert received.names == ["a"]
     twice = start(code.replace("AGAIN", "True"), received.url)
     assert ended(twice, -signal.SIGTERM) == ""
+
+
+@pytest.mark.parametrize("call", ["handle.flush()", "handle.shutdown()", "handle.stats()"])
+def test_handler_of_the_application_may_use_the_handle(
+    start: Start, received: Received, call: str
+) -> None:
+    """Also where it interrupts its own thread in a lock of ours: nothing waits for itself."""
+    code = """
+    from otelbridge.export._shield import Shield
+    handle = configure()
+    def on_term(*_):
+        CALL
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, on_term)
+    work("a")
+    with handle._pipelines[0]._account.lock:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    """
+    ended(start(code.replace("CALL", call), received.url), 3)
+    assert received.names == ["a"]
 
 
 # ---------------------------------------------------------------------------- other ends
