@@ -682,6 +682,17 @@ def test_what_a_provider_already_is_cannot_be_changed(
     assert "leaves service_name, sampler aside" in record.getMessage()
 
 
+def test_settings_of_an_exporter_that_is_not_added_are_told(
+    provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beside an exporter of the application's there is none of ours that could be durable."""
+    provider.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
+    with configure(tracer_provider=provider, durable=True, headers={"a": "b"}) as handle:
+        assert handle.outputs == ()
+    (record,) = [record for record in said(caplog) if record.levelname == "WARNING"]
+    assert "headers, durable changes nothing: pass endpoint=" in record.getMessage()
+
+
 class Foreign:
     """A tracer provider that is not the SDK's."""
 

@@ -19,6 +19,12 @@ RETRYABLE = frozenset({429, 502, 503, 504})
 _WRONG_PLACE = frozenset({404, 405, 415})
 
 
+_ENDPOINT = (
+    "correct the endpoint: OTLP/HTTP is usually http://<host>:4318, to which otelbridge adds "
+    "/v1/traces; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT needs the whole URL, with /v1/traces"
+)
+
+
 def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """Return what came of a request.
 
@@ -28,7 +34,7 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         body: of the answer, not compressed; may be rubbish.
     """
     if 200 <= status < 300:
-        return delivered(body)
+        return _taken(status, headers, body)
     said = f"HTTP {status}{_message(body)}"
     if status in RETRYABLE:
         return TryAgain(said, _retry_after(headers))
@@ -40,16 +46,21 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     if status == 407:
         return Blocked(said, "correct the user and password in HTTP_PROXY or HTTPS_PROXY")
     if status in _WRONG_PLACE:
-        return Blocked(
-            f"{said}: no OTLP traces are received there",
-            "correct the endpoint: OTLP/HTTP is usually http://<host>:4318, to which otelbridge "
-            "adds /v1/traces",
-        )
+        return Blocked(f"{said}: no OTLP traces are received there", _ENDPOINT)
     # What Go and nginx say to plain text. Go's has no header, and its one line may be lost: the
     # connection is reset behind it, because the request has not been read.
     if status == 400 and (b"HTTPS" in body or not headers):
         return _tls.WANTS_TLS
     return Refused(said)
+
+
+def _taken(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Return what came of a request that has succeeded: a web page is no acknowledgement."""
+    if headers.get("Content-Type", "").lower().startswith("text/html"):
+        return Blocked(
+            f"HTTP {status}, but a web page: no OTLP traces are received there", _ENDPOINT
+        )
+    return delivered(body)
 
 
 def _message(body: bytes) -> str:

@@ -32,6 +32,7 @@ from otelbridge.export.provider import (
 
 logger = logging.getLogger("otelbridge")
 
+_OF_OTLP = ("protocol", "headers", "insecure", "certificate", "durable", "spool")
 _OF_A_PROVIDER = ("service_name", "resource_attributes", "sampler")
 
 
@@ -149,6 +150,12 @@ def _outputs_beside(
             ", ".join(unused),
         )
     wanted = _outputs(arguments, environ, foreign_processors(provider))
+    if wanted is None and (idle := [name for name in _OF_OTLP if name in arguments.given]):
+        logger.warning(
+            "otelbridge.configure adds no exporter to the application's tracer provider, so %s "
+            "changes nothing: pass endpoint= to send through otelbridge",
+            ", ".join(idle),
+        )
     if wanted and not takes_processors(provider):
         raise ConfigurationError(
             f"the installed tracer provider ({type(provider).__name__}) takes no span processors: "

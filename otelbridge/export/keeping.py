@@ -22,6 +22,7 @@ from otelbridge.export.spool import Spool
 
 _SPOOL = "OTELBRIDGE_SPOOL"
 _DURABLE = "OTELBRIDGE_DURABLE"
+_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "0", "1", "none", "disabled"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def _folder(arguments: Arguments, environ: Environ) -> Path | None:
     named = environment.text(environ, _SPOOL)
     if named is None:
         return _default_folder()
+    if named.lower() in _SWITCHES:
+        raise environment.refused(
+            _SPOOL, named, f"off for no spool, or the path of a folder (./{named} for this one)"
+        )
     return None if named.lower() == "off" else Path(named).expanduser().absolute()
 
 

@@ -188,6 +188,8 @@ def test_durable_without_a_spool_is_refused() -> None:
     """The one needs the other, which is said before anything is changed."""
     with pytest.raises(ConfigurationError, match="durable needs the spool, which is off"):
         configure(endpoint=NOWHERE, durable=True, spool=False)
+    with pytest.raises(ConfigurationError, match="set it to off for no spool, or the path"):
+        Keeping.of(Arguments(), {"OTELBRIDGE_SPOOL": "false"})
     with pytest.raises(ConfigurationError, match="OTELBRIDGE_SPOOL=off"):
         Keeping.of(Arguments(), {"OTELBRIDGE_SPOOL": "off", "OTELBRIDGE_DURABLE": "true"})
 

@@ -165,6 +165,8 @@ def test_words_of_the_receiver_are_passed_on() -> None:
         (reply(401), "refuses our credentials", "OTEL_EXPORTER_OTLP_HEADERS"),
         (reply(403, b"no such key"), "no such key", "headers="),
         (reply(404), "no OTLP traces", "usually http://<host>:4318"),
+        (reply(404), "no OTLP traces", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT needs"),
+        (reply(200, b"<html>", Content_Type="text/html; charset=utf-8"), "web page", "/v1/traces"),
         (reply(308, Location="https://b/v1/traces"), "https://b/v1/traces", "endpoint"),
         (reply(400, b"Client sent an HTTP request to an HTTPS server."), "TLS", "https://"),
     ],
