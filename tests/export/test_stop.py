@@ -298,9 +298,16 @@ def test_handler_of_the_application_may_use_the_handle(
 # ---------------------------------------------------------------------------- other ends
 
 
+# A shell starts what it leaves in the background with SIGINT ignored, and these tests may be there.
+_CTRL_C = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
 @pytest.mark.parametrize(
     ("how", "status"),
-    [("sys.exit(3)", 3), ("raise SystemError", 1), ("os.kill(os.getpid(), signal.SIGINT)", -2)],
+    [("sys.exit(3)", 3), ("raise SystemError", 1), (_CTRL_C, -2)],
 )
 def test_exit_handlers_send_what_has_ended(
     start: Start, received: Received, how: str, status: int
