@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary, finalize
@@ -300,6 +301,9 @@ class Adapter:
     Two adapters of the same source are equal, so a handler listed twice is found out.
     """
 
+    __slots__ = ("__weakref__", "source")
+
+    source: Any
     ignore_chain = ignore_llm = ignore_retry = ignore_agent = False
     ignore_retriever = ignore_chat_model = ignore_custom_event = False
     run_inline = False
@@ -345,6 +349,8 @@ class ClassAdapter(Adapter):
     An object is adapted for every run, so what its class says is read once.
     """
 
+    __slots__ = ()
+
     @property
     def raise_error(self) -> bool:  # type: ignore[override]
         """Whether the object wants its exceptions raised, now."""
@@ -364,13 +370,16 @@ def _adapter_of_class(kind: type) -> Callable[[Any], Any] | None:
             if not inspect.isfunction(function):
                 return None
             methods.setdefault(f"on_{hook}", _forwarder(hook, name, function))
-    adapter = type(ClassAdapter.__name__, (ClassAdapter,), methods)
+    adapter = type(ClassAdapter.__name__, (ClassAdapter,), {"__slots__": (), **methods})
+    new = object.__new__
 
     def adapt(source: Any) -> Any:
         own = getattr(source, "__dict__", None)
         if own and not _ASKED.isdisjoint(own):
             return ObjectAdapter(source)
-        return adapter(source)
+        made: Adapter = new(adapter)
+        made.source = source
+        return made
 
     return adapt
 
@@ -384,14 +393,9 @@ def _forwarder(hook: str, name: str, function: Callable[..., Any]) -> Callable[.
     known = positional + keywords
     declared = without_self(arguments_of(function))
     count = len(declared.positional)
-    if hook == "custom_event" and declared == Arguments(known[:count]):
-
-        def on_custom_event(
-            self: Adapter, name_: str, data: Any, run_id: Any, tags: Any, metadata: Any
-        ) -> Any:
-            return getattr(self.source, name)(*(name_, data, run_id, tags, metadata)[:count])
-
-        return on_custom_event
+    plain = Arguments(known[:count], required=declared.required)
+    if hook == "custom_event" and declared == plain:
+        return _event_forwarder(name, count)
     pick = _picker(positional, keywords, declared)
 
     def on_hook(self: Adapter, *args: Any, **kwargs: Any) -> Any:
@@ -399,6 +403,28 @@ def _forwarder(hook: str, name: str, function: Callable[..., Any]) -> Callable[.
         return getattr(self.source, name)(*chosen, **named)
 
     return on_hook
+
+
+def _event_forwarder(name: str, count: int) -> Callable[..., Any]:
+    """Return ``on_custom_event`` for a method that takes the first ``count`` values."""
+    method = attrgetter(name)
+
+    def first_two(
+        self: Adapter, name_: str, data: Any, run_id: Any, tags: Any, metadata: Any
+    ) -> Any:
+        return method(self.source)(name_, data)
+
+    def first_three(
+        self: Adapter, name_: str, data: Any, run_id: Any, tags: Any, metadata: Any
+    ) -> Any:
+        return method(self.source)(name_, data, run_id)
+
+    def any_number(
+        self: Adapter, name_: str, data: Any, run_id: Any, tags: Any, metadata: Any
+    ) -> Any:
+        return method(self.source)(*(name_, data, run_id, tags, metadata)[:count])
+
+    return {2: first_two, 3: first_three}.get(count, any_number)
 
 
 class MappingAdapter(Adapter):
