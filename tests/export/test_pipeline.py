@@ -210,7 +210,8 @@ def test_spans_of_an_outage_are_replayed_oldest_first(
         assert pipeline.stats().replayed >= 100 - QUICK.batch
     assert sorted(peer.taken) == sorted(names)
     order = [names.index(name) for name in peer.taken]
-    assert sum(a > b for a, b in zip(order, order[1:])) <= 1  # the batch kept for the next attempt
+    # Beside the replay go the batch that was kept for the next attempt, and the last, part one.
+    assert sum(a > b for a, b in zip(order, order[1:])) <= 2
     said = [it.getMessage() for it in caplog.records]
     assert [it for it in said if "cannot send to the peer now (away)" in it] == said[:1]
     assert "otelbridge sends to the peer again" in said
