@@ -26,10 +26,7 @@ class ToldRun(RecordedRun):
 
         After the run's end handlers still get it, and it becomes a zero-length child span.
         """
-        events = self._events
-        if events is not None:
-            events.record(name, data)
-        elif self.recorded:
+        if self.recorded:
             self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
@@ -46,10 +43,7 @@ class ToldRun(RecordedRun):
 
     def begin_event(self, name: str, data: Any) -> Coroutine[Any, Any, None] | None:
         """Dispatch a custom event; return what is left to be awaited, mostly nothing."""
-        events = self._events
-        if events is not None:
-            events.record(name, data)
-        elif self.recorded:
+        if self.recorded:
             self.record(name, data)
         hooks = self._event_hooks
         if hooks is None:
@@ -57,10 +51,8 @@ class ToldRun(RecordedRun):
         if not hooks:
             return None
         words = self._event_words or self._event_keywords()
-        host = self._host
-        is_behind = host is not None and host._backlogs and host._backlogs[0].busy
-        call = adeliver if is_behind else deliver_at_once
-        return call(hooks, "custom_event", host, (name, data), words)
+        call = adeliver if self.behind() else deliver_at_once
+        return call(hooks, "custom_event", self._host, (name, data), words)
 
     def _event_keywords(self) -> dict[str, Any]:
         # An event is dispatched with the config of what runs below, so it has the tags of that.

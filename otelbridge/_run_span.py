@@ -12,7 +12,6 @@ from uuid import UUID
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
-    INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
     Span,
     Status,
@@ -54,11 +53,12 @@ class RecordedRun(ConfiguredRun):
                 base = Context({**otel, SPAN_KEY: parent_span})
         name = self.name
         recorded = False
+        span: Span
         try:
-            tracing.tracer()
+            tracing.follow()
             if tracing.absent:  # as the API does by itself, in three layers
-                above_span = base.get(SPAN_KEY)
-                span = INVALID_SPAN if above_span is None else _not_recorded(above_span)
+                context = _span_of(base).get_span_context()
+                span = NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
             else:
                 attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
@@ -259,12 +259,6 @@ def outcome_of(error: BaseException) -> str | None:
     return None
 
 
-def _not_recorded(above: object) -> Span:
-    """Return a span that passes the context of ``above`` on, if that has one."""
-    context = above.get_span_context() if isinstance(above, Span) else INVALID_SPAN_CONTEXT
-    return NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
-
-
 def _span_of(context: Context) -> Span:
     span = context.get(SPAN_KEY)
-    return span if isinstance(span, Span) else INVALID_SPAN
+    return span if span is not None and isinstance(span, Span) else INVALID_SPAN

@@ -151,7 +151,7 @@ class Tracing:
         self._given = provider
         self._seen: object = _UNSEEN
         self._tracer: trace.Tracer = trace.NoOpTracer()
-        self.start = starter_of(self._tracer)  # of a run's span; call ``tracer`` before
+        self.start = starter_of(self._tracer)  # of a run's span; ``follow`` comes before
         self.limits = Limits()
         self.gate = Gate()
         self.starts_plain = True  # a run's id and type fit as they are
@@ -160,12 +160,16 @@ class Tracing:
 
     def tracer(self) -> trace.Tracer:
         """Return the tracer of the provider as it is now."""
+        self.follow()
+        return self._tracer
+
+    def follow(self) -> None:
+        """Follow the provider, which may be set or replaced at any time."""
         # While no provider is set, the API's get_tracer_provider() reads the environment, which
         # costs more than the rest of an untraced run; its global is only compared here.
         provider = self._given or getattr(trace, "_TRACER_PROVIDER", None) or _PROXY
         if provider is not self._seen:
             self._adopt(provider)
-        return self._tracer
 
     def _adopt(self, provider: object) -> None:
         rules = self.recording

@@ -185,10 +185,7 @@ class Run(ToldRun):
     def begin_end(self, output: Any = None, **extra: Any) -> Coroutine[Any, Any, None] | None:
         """As ``aend``; return what is left to be awaited, nothing where no handler is told."""
         if not self.ended:
-            host = self._host
-            if _ENDS[self._kind] in self._names or (
-                host is not None and host._backlogs and not host._backlogs[0].idle
-            ):
+            if _ENDS[self._kind] in self._names or self.unsettled():
                 return self._aend(output, extra)
             self._close(None, output)
         return None
@@ -256,13 +253,7 @@ def begin(
         Exception: of a handler whose ``raise_error`` is true; the run has ended then.
     """
     run = Run(name, config, run_type, kind)
-    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
-        run.capture_input(inputs)  # a stream's comes at its end
-    if _STARTS[kind] in run._names:
-        if kind == "chain":
-            extra["run_type"] = run_type
-        if "tool_inputs" in extra:
-            extra["inputs"] = extra.pop("tool_inputs")
+    if _is_to_be_told(run, inputs, run_type, extra):
         try:
             run._tell("start", (serialized, inputs), extra)
         except BaseException as error:
@@ -302,15 +293,22 @@ def begin_async(
 ) -> tuple[Run, Coroutine[Any, Any, None] | None]:
     """As ``abegin``; return the run, and what is left to be awaited where a handler is told."""
     run = Run(name, config, run_type, kind, is_async=True)
+    if not _is_to_be_told(run, inputs, run_type, extra):
+        return run, None
+    return run, _tell_start(run, (serialized, inputs), extra)
+
+
+def _is_to_be_told(run: Run, inputs: Any, run_type: str | None, extra: dict[str, Any]) -> bool:
+    """Record the input; tell whether a handler wants the start, with ``extra`` completed."""
     if run._tracing.recording.capture_content and "defers_inputs" not in extra:
         run.capture_input(inputs)  # a stream's comes at its end
-    if _STARTS[kind] not in run._names:
-        return run, None
-    if kind == "chain":
+    if _STARTS[run._kind] not in run._names:
+        return False
+    if run._kind == "chain":
         extra["run_type"] = run_type
     if "tool_inputs" in extra:
         extra["inputs"] = extra.pop("tool_inputs")
-    return run, _tell_start(run, (serialized, inputs), extra)
+    return True
 
 
 async def _tell_start(run: Run, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:
