@@ -556,6 +556,8 @@ _OVERRIDDEN: dict[type, frozenset[str]] = {}
 
 
 def _overridden(kind: type) -> frozenset[str]:
+    if hasattr(kind, "serves_otelbridge"):  # it makes spans of LangChain's runs; ours have theirs
+        return frozenset()
     names = {name for name, _ in _ATTRIBUTES.values() if _is_overridden(kind, name)}
     flags = {flag for _, flag in _ATTRIBUTES.values() if getattr(kind, flag, None) is False}
     return frozenset(names | flags)
