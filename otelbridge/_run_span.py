@@ -26,7 +26,7 @@ from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import SHOWN_CONFIGURABLE
-from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
+from otelbridge.context import RUN_KEY, SPAN_KEY, border, owned_context
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
@@ -41,7 +41,9 @@ class RecordedRun(ConfiguredRun):
     __slots__ = ()
 
     def _open(self, otel: Context, here: Run | None, now_ns: int) -> None:
-        self.context = owned_context(self._open_span(otel, here, now_ns))
+        context = self.context = owned_context(self._open_span(otel, here, now_ns))
+        if border.enter is not None:
+            context.run(border.enter, cast("Run", self))
 
     def _open_span(
         self,

@@ -29,9 +29,10 @@ from typing import Any
 from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, body_context, get_otel, set_otel
-from otelbridge.langchain import _frames, _graphs
+from otelbridge.langchain import _borders, _frames, _graphs
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
+from otelbridge.runnables.base import Runnable
 
 logger = logging.getLogger("otelbridge")
 
@@ -47,6 +48,11 @@ def _callbacks(manager: ModuleType, patches: Patches) -> None:
     _expect("ahandle_event", manager.AsyncCallbackManager.on_chain_start)
     patches.put(manager, "handle_event", partial(sync_dispatch, find=find))
     patches.put(manager, "ahandle_event", partial(async_dispatch, find=find))
+
+
+def _configs(config: ModuleType, patches: Patches) -> None:
+    _borders.open_(config)
+    _bodies(config, patches)
 
 
 def _bodies(config: ModuleType, patches: Patches) -> None:
@@ -80,6 +86,11 @@ def _enter_body(config: Mapping[str, Any]) -> None:
             set_otel(run.otel)
     elif here.get(RUN_KEY) is not run:
         set_otel(body_context(run, run.span, here))
+
+
+def _runnables(base: ModuleType, patches: Patches) -> None:
+    # Native runnables may be steps of LangChain's chains. That is no patch, and stays.
+    base.Runnable.register(Runnable)
 
 
 def _tools(tools: ModuleType, patches: Patches) -> None:
@@ -135,7 +146,8 @@ def _graph(main: ModuleType, patches: Patches) -> None:
 
 SEAMS: Mapping[str, Enter] = {
     "langchain_core.callbacks.manager": _callbacks,
-    "langchain_core.runnables.config": _bodies,
+    "langchain_core.runnables.config": _configs,
+    "langchain_core.runnables.base": _runnables,
     "langchain_core.tools.base": _tools,
     "langchain_core.retrievers": _retrievers,
     "langchain_core.language_models.chat_models": _chat_models,
