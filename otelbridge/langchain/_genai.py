@@ -18,7 +18,7 @@ everything else       the run's name                INTERNAL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,8 +29,11 @@ from otelbridge._attributes import AttributeValue
 from otelbridge.langchain import _genai_semconv as semconv
 from otelbridge.langchain._agent import agent_of
 from otelbridge.langchain._genai_semconv import PUBLISHED, Conventions
+from otelbridge.langchain._reading import double, integer, mapping, text, texts
 
 Attributes = dict[str, AttributeValue]
+Source = dict[str, Any]  # what a callback calls ``serialized``
+Words = dict[str, Any]  # a callback's keyword arguments
 
 
 class Described:
@@ -52,8 +55,8 @@ class Described:
 
 def described(
     kind: str,
-    serialized: Any,
-    words: Mapping[str, Any],
+    serialized: Source | None,
+    words: Words,
     conventions: Conventions = PUBLISHED,
 ) -> Described | None:
     """Return what a run is that begins; None for a plain chain.
@@ -66,74 +69,58 @@ def described(
         conventions: the version to speak.
     """
     describe = _DESCRIBE.get(kind)
-    return describe(_mapping(serialized), words, conventions) if describe else None
+    return describe(mapping(serialized), words, conventions) if describe else None
 
 
-def _model(
-    operation: str, serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described:
-    metadata = _mapping(words.get("metadata"))
-    params = _mapping(words.get("invocation_params"))
+def _model(operation: str, serialized: Source, words: Words, version: Conventions) -> Described:
+    metadata = mapping(words.get("metadata"))
+    params = mapping(words.get("invocation_params"))
     attributes: Attributes = {semconv.OPERATION_NAME: operation}
-    provider = provider_of(serialized, metadata, params)
-    if provider:
+    if provider := provider_of(serialized, metadata, params):
         attributes[semconv.PROVIDER_NAME] = provider
-    model = _first_text(metadata, ("ls_model_name",)) or _first_text(params, _MODEL_KEYS)
     name = operation
-    if model:
+    if model := text(metadata, _METADATA_MODEL) or text(params, _MODEL):
         attributes[semconv.REQUEST_MODEL] = model
         name = f"{operation} {model}"
+    reading = _NEWEST_REQUEST if version.newest else _REQUEST
     for key, value in params.items():
-        if value is not None and key in _REQUEST:
-            attribute, read = _REQUEST[key]
+        if value is not None and key in reading:
+            attribute, read = reading[key]
             if (found := read(value)) is not None:
                 attributes[attribute] = found
     _complete(attributes, metadata)
-    if semconv.REQUEST_TOP_K in attributes or version.newest:
-        _version_differences(attributes, params, version)
-    _server(attributes, serialized.get("kwargs"))
+    if "kwargs" in serialized:
+        _server(attributes, mapping(serialized["kwargs"]))
     return Described(name, SpanKind.CLIENT, attributes)
 
 
-def _chat_model(
-    serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described:
+def _chat_model(serialized: Source, words: Words, version: Conventions) -> Described:
     return _model(semconv.CHAT, serialized, words, version)
 
 
-def _llm(
-    serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described:
+def _llm(serialized: Source, words: Words, version: Conventions) -> Described:
     return _model(semconv.TEXT_COMPLETION, serialized, words, version)
 
 
-def _tool(
-    serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described:
+def _tool(serialized: Source, words: Words, version: Conventions) -> Described:
     attributes: Attributes = {semconv.OPERATION_NAME: semconv.EXECUTE_TOOL}
-    name = _first_text(serialized, ("name",)) or _first_text(words, ("name",))
-    if name:
+    if name := text(serialized, _NAME) or text(words, _NAME):
         attributes[semconv.TOOL_NAME] = name
     attributes[semconv.TOOL_TYPE] = semconv.FUNCTION
-    if description := _first_text(serialized, ("description",)):
+    if description := text(serialized, ("description",)):
         attributes[semconv.TOOL_DESCRIPTION] = description
-    if call_id := _first_text(words, ("tool_call_id",)):
+    if call_id := text(words, ("tool_call_id",)):
         attributes[semconv.TOOL_CALL_ID] = call_id
     return Described(_joined(semconv.EXECUTE_TOOL, name), SpanKind.INTERNAL, attributes)
 
 
-def _retriever(
-    serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described:
-    metadata = _mapping(words.get("metadata"))
-    name = _first_text(words, ("name",)) or _first_text(metadata, ("ls_retriever_name",))
+def _retriever(serialized: Source, words: Words, version: Conventions) -> Described:
+    name = text(words, _NAME) or text(mapping(words.get("metadata")), ("ls_retriever_name",))
     attributes: Attributes = {semconv.OPERATION_NAME: semconv.RETRIEVAL}
     return Described(_joined(semconv.RETRIEVAL, name), SpanKind.CLIENT, attributes)
 
 
-def _chain(
-    serialized: Mapping[str, Any], words: Mapping[str, Any], version: Conventions
-) -> Described | None:
+def _chain(serialized: Source, words: Words, version: Conventions) -> Described | None:
     agent = agent_of(words)
     if agent is None:
         return None
@@ -143,7 +130,11 @@ def _chain(
     return Described(_joined(semconv.INVOKE_AGENT, agent), SpanKind.INTERNAL, attributes)
 
 
-_Describe = Callable[[Mapping[str, Any], Mapping[str, Any], Conventions], "Described | None"]
+_NAME: Final = ("name",)
+_MODEL: Final = ("model", "model_name", "model_id", "deployment_name")
+_METADATA_MODEL: Final = ("ls_model_name",)
+
+_Describe = Callable[[Source, Words, Conventions], "Described | None"]
 _DESCRIBE: Final[dict[str, _Describe]] = {
     "chat_model": _chat_model,
     "llm": _llm,
@@ -178,107 +169,88 @@ _PROVIDERS: Final = {
 }
 
 
-def provider_of(
-    serialized: Mapping[str, Any], metadata: Mapping[str, Any], params: Mapping[str, Any]
-) -> str | None:
+def provider_of(serialized: Source, metadata: Source, params: Source) -> str | None:
     """Return the provider, in the conventions' word where they have one."""
-    name = _first_text(metadata, ("ls_provider",))
+    name = text(metadata, ("ls_provider",))
     if name is None:  # ``generate`` of a completion model has no such metadata
         path = serialized.get("id")
         if isinstance(path, list) and len(path) > 3 and isinstance(path[2], str):
             name = path[2]
-        elif kind := _first_text(params, ("_type",)):
+        elif kind := text(params, ("_type",)):
             name = kind.partition("-")[0]
-    if name is None:
-        return None
+        else:
+            return None
     name = name.lower()
     return _PROVIDERS.get(name, name)
-
-
-_MODEL_KEYS: Final = ("model", "model_name", "model_id", "deployment_name")
-
-
-def _double(value: Any) -> float | None:
-    kind = type(value)
-    return float(value) if kind is float or kind is int else None
-
-
-def _integer(value: Any) -> int | None:
-    return value if type(value) is int else None
 
 
 def _choices(value: Any) -> int | None:
     return value if type(value) is int and value != 1 else None
 
 
-def _texts(value: Any) -> tuple[str, ...] | None:
-    if isinstance(value, str):
-        return (value,) if value else None
-    if isinstance(value, (list, tuple)):
-        return tuple(part for part in value if isinstance(part, str)) or None
-    return None
-
-
 def _yes(value: Any) -> bool | None:
     return True if value is True else None
 
 
+def _text(value: Any) -> str | None:
+    return value if value and isinstance(value, str) else None
+
+
+def _effort(value: Any) -> str | None:
+    return text(mapping(value), ("effort",))
+
+
 def _output_type(value: Any) -> str | None:
-    kind = value.get("type") if isinstance(value, Mapping) else None
+    kind = mapping(value).get("type")
     if isinstance(value, type) or kind in ("json_object", "json_schema"):
         return "json"
     return "text" if kind == "text" else None
 
 
-_REQUEST: Final[dict[str, tuple[str, Callable[[Any], AttributeValue | None]]]] = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, _double),
-    "top_p": (semconv.REQUEST_TOP_P, _double),
-    "top_k": (semconv.REQUEST_TOP_K, _double),
-    "max_tokens": (semconv.REQUEST_MAX_TOKENS, _integer),
-    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, _integer),
-    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, _integer),
-    "max_new_tokens": (semconv.REQUEST_MAX_TOKENS, _integer),
-    "num_predict": (semconv.REQUEST_MAX_TOKENS, _integer),
-    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, _double),
-    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, _double),
-    "seed": (semconv.REQUEST_SEED, _integer),
+# Which attribute a parameter becomes, and how it is read.
+_Reading = dict[str, tuple[str, Callable[[Any], "AttributeValue | None"]]]
+_REQUEST: Final[_Reading] = {
+    "temperature": (semconv.REQUEST_TEMPERATURE, double),
+    "top_p": (semconv.REQUEST_TOP_P, double),
+    "top_k": (semconv.REQUEST_TOP_K, double),
+    "max_tokens": (semconv.REQUEST_MAX_TOKENS, integer),
+    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, integer),
+    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, integer),
+    "max_new_tokens": (semconv.REQUEST_MAX_TOKENS, integer),
+    "num_predict": (semconv.REQUEST_MAX_TOKENS, integer),
+    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, double),
+    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, double),
+    "seed": (semconv.REQUEST_SEED, integer),
     "n": (semconv.REQUEST_CHOICE_COUNT, _choices),
     "candidate_count": (semconv.REQUEST_CHOICE_COUNT, _choices),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, _texts),
-    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, _texts),
+    "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
+    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, texts),
     "stream": (semconv.REQUEST_STREAM, _yes),
     "streaming": (semconv.REQUEST_STREAM, _yes),
     "response_format": (semconv.OUTPUT_TYPE, _output_type),
 }
+_NEWEST_REQUEST: Final[_Reading] = {
+    **_REQUEST,
+    "top_k": (semconv.REQUEST_TOP_K, integer),
+    "reasoning": (semconv.REQUEST_REASONING_LEVEL, _effort),
+    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, _text),
+    "previous_response_id": (semconv.REQUEST_PREVIOUS_RESPONSE_ID, _text),
+}
 
 
-def _complete(attributes: Attributes, metadata: Mapping[str, Any]) -> None:
-    """Take from the metadata what the parameters have not, or have as it is without this call."""
-    if semconv.REQUEST_TEMPERATURE not in attributes and "ls_temperature" in metadata:
-        if (temperature := _double(metadata["ls_temperature"])) is not None:
-            attributes[semconv.REQUEST_TEMPERATURE] = temperature
-    if semconv.REQUEST_MAX_TOKENS not in attributes and "ls_max_tokens" in metadata:
-        if (most := _integer(metadata["ls_max_tokens"])) is not None:
-            attributes[semconv.REQUEST_MAX_TOKENS] = most
-    if "ls_stop" in metadata and (stop := _texts(metadata["ls_stop"])):
+_METADATA: Final[tuple[tuple[str, str, Callable[[Any], AttributeValue | None]], ...]] = (
+    (semconv.REQUEST_TEMPERATURE, "ls_temperature", double),
+    (semconv.REQUEST_MAX_TOKENS, "ls_max_tokens", integer),
+)
+
+
+def _complete(attributes: Attributes, metadata: Source) -> None:
+    """Take from the metadata what the parameters have not, or not as this call has it."""
+    for attribute, key, read in _METADATA:
+        if attribute not in attributes and (found := read(metadata.get(key))) is not None:
+            attributes[attribute] = found
+    if "ls_stop" in metadata and (stop := texts(metadata["ls_stop"])):
         attributes[semconv.REQUEST_STOP_SEQUENCES] = stop
-
-
-def _version_differences(
-    attributes: Attributes, params: Mapping[str, Any], version: Conventions
-) -> None:
-    if not version.newest:
-        return
-    top_k = _integer(params.get("top_k"))
-    attributes.pop(semconv.REQUEST_TOP_K, None)
-    if top_k is not None:
-        attributes[semconv.REQUEST_TOP_K] = top_k
-    effort = _first_text(params, ("reasoning_effort",))
-    effort = effort or _first_text(_mapping(params.get("reasoning")), ("effort",))
-    if effort:
-        attributes[semconv.REQUEST_REASONING_LEVEL] = effort
-    if previous := _first_text(params, ("previous_response_id",)):
-        attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
 
 
 _URL_KEYS: Final = (
@@ -291,9 +263,7 @@ _URL_KEYS: Final = (
 )
 
 
-def _server(attributes: Attributes, kwargs: Any) -> None:
-    if type(kwargs) is not dict:
-        return
+def _server(attributes: Attributes, kwargs: Source) -> None:
     for key in _URL_KEYS:
         if key in kwargs:
             url = kwargs[key]
@@ -313,21 +283,6 @@ def _address(url: str) -> tuple[str | None, int | None]:
         return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:
         return None, None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else _NOTHING
-
-
-_NOTHING: Final[Mapping[str, Any]] = {}
-
-
-def _first_text(source: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    for key in keys:
-        value = source.get(key)
-        if isinstance(value, str) and value:
-            return value
-    return None
 
 
 def _joined(operation: str, name: str | None) -> str:

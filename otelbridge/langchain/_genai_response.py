@@ -1,21 +1,24 @@
 """What the end of a model, tool or retriever says in the GenAI semantic conventions.
 
 The counterpart of `_genai`, by the same rules. Usage is read from a message's ``usage_metadata``,
-which is the same for all providers, else from the ``llm_output`` or the ``response_metadata``, where
-each has its own form. An answer from LangChain's cache has used no tokens: it is said to be cached.
+which is the same for all providers, else from the ``llm_output`` or the ``response_metadata``,
+where each has its own form. An answer from LangChain's cache has used no tokens: it is said to be
+cached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from otelbridge import semconv as own_semconv
 from otelbridge._attributes import AttributeValue
 from otelbridge.langchain import _genai_semconv as semconv
 from otelbridge.langchain._genai_semconv import PUBLISHED, Conventions
+from otelbridge.langchain._reading import mapping, text
 
 Attributes = dict[str, AttributeValue]
+Source = dict[str, Any]
 
 
 def ended(
@@ -57,7 +60,7 @@ def tool_messages(response: Any) -> list[Any]:
     if isinstance(response, (list, tuple)):
         return [message for part in response for message in tool_messages(part)]
     update = getattr(response, "update", None)
-    if isinstance(update, Mapping):  # a Command of LangGraph
+    if isinstance(update, dict):  # a Command of LangGraph
         messages = update.get("messages")
         return tool_messages(messages) if isinstance(messages, (list, tuple)) else []
     return [response] if getattr(response, "type", None) == "tool" else []
@@ -87,7 +90,7 @@ _SCORE_KEYS: Final = (
 
 def score_of(document: Any) -> float | None:
     """Return how well a document matched, where its metadata says so."""
-    metadata = _mapping(getattr(document, "metadata", None))
+    metadata = mapping(getattr(document, "metadata", None))
     for key in _SCORE_KEYS:
         value = metadata.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -106,56 +109,68 @@ def _retriever(response: Any) -> Attributes:
 
 
 def _model(response: Any, version: Conventions) -> Attributes:
-    rows = getattr(response, "generations", None)
-    if not isinstance(rows, (list, tuple)):
-        return {}
-    generations = [one for row in rows if isinstance(row, (list, tuple)) for one in row]
-    output = _mapping(getattr(response, "llm_output", None))
-    messages = [getattr(one, "message", None) for one in generations]
-    metadatas = [_mapping(getattr(message, "response_metadata", None)) for message in messages]
+    generations = _generations(response)
+    output = mapping(getattr(response, "llm_output", None))
+    model = response_id = usage = None
+    reasons: list[str] = []
+    sources = [output]
+    for generation in generations:
+        info = mapping(getattr(generation, "generation_info", None))
+        message = getattr(generation, "message", None)
+        metadata = mapping(getattr(message, "response_metadata", None))
+        sources.append(metadata)
+        model = model or text(metadata, _MODEL) or text(info, _MODEL)
+        response_id = response_id or text(metadata, _ID) or _message_id(message)
+        usage = usage or getattr(message, "usage_metadata", None)
+        if reason := text(info, _REASON) or text(metadata, _REASON):
+            reasons.append(reason)
     attributes: Attributes = {}
-    sources = (*metadatas, *(_mapping(_info(one)) for one in generations), output)
-    if model := _first_text(sources, _MODEL_KEYS):
+    if model := model or text(output, _MODEL):
         attributes[semconv.RESPONSE_MODEL] = model
-    if response_id := _first_text(sources, ("id",)) or _message_id(messages):
+    if response_id := response_id or text(output, _ID):
         attributes[semconv.RESPONSE_ID] = response_id
-    reasons = [
-        _first_text((_mapping(_info(g)), m), _REASON_KEYS) for g, m in zip(generations, metadatas)
-    ]
-    if any(reasons):
-        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(reason for reason in reasons if reason)
-    usage = next((u for m in messages if (u := _mapping(getattr(m, "usage_metadata", None)))), None)
-    if usage is not None and usage.get("total_cost") == 0:
-        attributes[semconv.RESPONSE_CACHED] = True
-    elif usage is not None:
-        _usage(attributes, usage, version)
-    else:
-        _raw_usage(attributes, (output, *metadatas), version)
+    if reasons:
+        attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(reasons)
+    _tokens(attributes, mapping(usage), sources, version)
     return attributes
 
 
-_MODEL_KEYS: Final = ("model_name", "model", "model_id")
-_REASON_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_ID: Final = ("id",)
+_MODEL: Final = ("model_name", "model", "model_id")
+_REASON: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 
 
-def _info(generation: Any) -> Any:
-    return getattr(generation, "generation_info", None)
+def _generations(response: Any) -> list[Any]:
+    rows = getattr(response, "generations", None)
+    if not isinstance(rows, list):
+        return []
+    return [generation for row in rows if isinstance(row, list) for generation in row]
 
 
-def _message_id(messages: Iterable[Any]) -> str | None:
-    """Return the provider's id of a message; LangChain's own begin with ``run-``."""
-    for message in messages:
-        found = getattr(message, "id", None)
-        if isinstance(found, str) and found and not found.startswith(("run-", "lc_", "lc-")):
-            return found
-    return None
+def _message_id(message: Any) -> str | None:
+    """Return the provider's id of a message; LangChain's own begin otherwise."""
+    found = getattr(message, "id", None)
+    if not isinstance(found, str) or found.startswith(("run-", "lc_", "lc-")):
+        return None
+    return found or None
 
 
-def _usage(attributes: Attributes, usage: Mapping[str, Any], version: Conventions) -> None:
+def _tokens(
+    attributes: Attributes, usage: Source, sources: Iterable[Source], version: Conventions
+) -> None:
+    if usage.get("total_cost") == 0:
+        attributes[semconv.RESPONSE_CACHED] = True
+    elif usage:
+        _usage(attributes, usage, version)
+    else:
+        _raw_usage(attributes, sources, version)
+
+
+def _usage(attributes: Attributes, usage: Source, version: Conventions) -> None:
     """Add what a ``usage_metadata`` says."""
     _count(attributes, semconv.USAGE_INPUT_TOKENS, usage.get("input_tokens"))
     _count(attributes, semconv.USAGE_OUTPUT_TOKENS, usage.get("output_tokens"))
-    read = _mapping(usage.get("input_token_details"))
+    read = mapping(usage.get("input_token_details"))
     _count(attributes, semconv.USAGE_CACHE_READ, read.get("cache_read"))
     written = read.get("cache_creation")
     if not written:  # Anthropic's, by how long it is kept
@@ -164,24 +179,25 @@ def _usage(attributes: Attributes, usage: Mapping[str, Any], version: Convention
         ]
         written = sum(part for part in parts if type(part) is int) or written
     _count(attributes, version.cache_write, written)
-    reasoning = _mapping(usage.get("output_token_details")).get("reasoning")
+    reasoning = mapping(usage.get("output_token_details")).get("reasoning")
     _count(attributes, semconv.USAGE_REASONING, reasoning)
 
 
-def _raw_usage(
-    attributes: Attributes, sources: Iterable[Mapping[str, Any]], version: Conventions
-) -> None:
+_ANTHROPIC_WRITTEN: Final = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+
+
+def _raw_usage(attributes: Attributes, sources: Iterable[Source], version: Conventions) -> None:
     """Add what a provider's own form of usage says."""
     for source in sources:
-        usage = _mapping(source.get("token_usage")) or _mapping(source.get("usage"))
+        usage = mapping(source.get("token_usage")) or mapping(source.get("usage"))
         if not usage:
             continue
         for attribute, keys in _RAW_USAGE:
             _count(attributes, attribute, next((usage[key] for key in keys if key in usage), None))
-        read = _mapping(usage.get("prompt_tokens_details"))
+        read = mapping(usage.get("prompt_tokens_details"))
         _count(attributes, semconv.USAGE_CACHE_READ, read.get("cached_tokens"))
         _count(attributes, version.cache_write, read.get("cache_write_tokens"))
-        written = _mapping(usage.get("completion_tokens_details"))
+        written = mapping(usage.get("completion_tokens_details"))
         _count(attributes, semconv.USAGE_REASONING, written.get("reasoning_tokens"))
         return
 
@@ -195,19 +211,3 @@ _RAW_USAGE: Final = (
 def _count(attributes: Attributes, key: str, value: Any) -> None:
     if type(value) is int and value >= 0:
         attributes[key] = value
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else _NOTHING
-
-
-_NOTHING: Final[Mapping[str, Any]] = {}
-
-
-def _first_text(sources: Iterable[Mapping[str, Any]], keys: tuple[str, ...]) -> str | None:
-    for source in sources:
-        for key in keys:
-            value = source.get(key)
-            if isinstance(value, str) and value:
-                return value
-    return None
