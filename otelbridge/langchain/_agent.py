@@ -22,7 +22,9 @@ from typing import Any, Final
 _INTEGRATION: Final = "langchain_create_agent"
 _UNNAMED: Final = "LangGraph"  # what LangGraph calls a graph without a name
 _EXECUTOR: Final = "AgentExecutor"
-_SAYS_AGENT: Final = re.compile(r"(?<![a-z])agents?(?![a-z])|(?<=[a-z])Agent(?![a-z])", re.I)
+_SAYS_AGENT: Final = re.compile(
+    r"(?<![A-Za-z])(?:[Aa]gents?|AGENT)(?![a-z])|(?<=[a-z])Agent(?![a-z])"
+)
 
 
 def agent_of(words: Mapping[str, Any]) -> str | None:

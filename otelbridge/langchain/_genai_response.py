@@ -109,7 +109,7 @@ def _retriever(response: Any) -> Attributes:
 
 
 def _model(response: Any, version: Conventions) -> Attributes:
-    generations = _generations(response)
+    generations = generations_of(response)
     output = mapping(getattr(response, "llm_output", None))
     model = response_id = usage = None
     reasons: list[str] = []
@@ -122,7 +122,7 @@ def _model(response: Any, version: Conventions) -> Attributes:
         model = model or text(metadata, _MODEL) or text(info, _MODEL)
         response_id = response_id or text(metadata, _ID) or _message_id(message)
         usage = usage or getattr(message, "usage_metadata", None)
-        if reason := text(info, _REASON) or text(metadata, _REASON):
+        if reason := finish_reason(generation):
             reasons.append(reason)
     attributes: Attributes = {}
     if model := model or text(output, _MODEL):
@@ -140,11 +140,21 @@ _MODEL: Final = ("model_name", "model", "model_id")
 _REASON: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 
 
-def _generations(response: Any) -> list[Any]:
+def generations_of(response: Any) -> list[Any]:
+    """Return the generations of a model's result, which has a row of them for each prompt."""
     rows = getattr(response, "generations", None)
     if not isinstance(rows, list):
         return []
     return [generation for row in rows if isinstance(row, list) for generation in row]
+
+
+def finish_reason(generation: Any) -> str | None:
+    """Return why a generation ended, in the provider's own word."""
+    info = mapping(getattr(generation, "generation_info", None))
+    if reason := text(info, _REASON):
+        return reason
+    message = getattr(generation, "message", None)
+    return text(mapping(getattr(message, "response_metadata", None)), _REASON)
 
 
 def _message_id(message: Any) -> str | None:

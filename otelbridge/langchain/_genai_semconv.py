@@ -86,6 +86,14 @@ RETRIEVAL_COUNT: Final = "otelbridge.retrieval.count"
 RETRIEVAL_SCORES: Final = "otelbridge.retrieval.scores"
 
 
+# Metrics.
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_INPUT: Final = "input"
+TOKEN_OUTPUT: Final = "output"
+SECONDS_BUCKETS: Final = tuple(0.01 * 2**power for power in range(14))  # to 81.92
+TOKEN_BUCKETS: Final = tuple(4**power for power in range(14))  # to 67108864
+
+
 class Conventions(Record):
     """Where the versions differ.
 
@@ -93,14 +101,28 @@ class Conventions(Record):
         version: such as ``"1.41.1"``.
         newest: whether it is the version that is still being made.
         cache_write: the key of the tokens that were written to a provider's cache.
+        operation: what the names of a model's metrics of time begin with.
+        input_tokens: the metric of input tokens.
+        output_tokens: that of output tokens; the same one where ``gen_ai.token.type`` tells which.
     """
 
-    __slots__ = ("version", "newest", "cache_write")
+    __slots__ = ("version", "newest", "cache_write", "operation", "input_tokens", "output_tokens")
 
-    def __init__(self, version: str, newest: bool, cache_write: str) -> None:
+    def __init__(
+        self,
+        version: str,
+        newest: bool,
+        cache_write: str,
+        operation: str,
+        input_tokens: str,
+        output_tokens: str,
+    ) -> None:
         self.version = version
         self.newest = newest
         self.cache_write = cache_write
+        self.operation = operation
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Conventions:
@@ -109,5 +131,19 @@ class Conventions(Record):
         return NEWEST if OPT_IN_VALUE in {value.strip().lower() for value in values} else PUBLISHED
 
 
-PUBLISHED: Final = Conventions("1.41.1", False, "gen_ai.usage.cache_creation.input_tokens")
-NEWEST: Final = Conventions("0.1.0", True, "gen_ai.usage.cache_write.input_tokens")
+PUBLISHED: Final = Conventions(
+    version="1.41.1",
+    newest=False,
+    cache_write="gen_ai.usage.cache_creation.input_tokens",
+    operation="gen_ai.client.operation",
+    input_tokens="gen_ai.client.token.usage",
+    output_tokens="gen_ai.client.token.usage",
+)
+NEWEST: Final = Conventions(
+    version="0.1.0",
+    newest=True,
+    cache_write="gen_ai.usage.cache_write.input_tokens",
+    operation="gen_ai.client.inference",
+    input_tokens="gen_ai.client.inference.operation.input_tokens",
+    output_tokens="gen_ai.client.inference.operation.output_tokens",
+)
