@@ -11,7 +11,7 @@ that need no cleaning: use both from any thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from . import semconv
 from ._bounds import Bounds
@@ -167,6 +167,26 @@ class Gate:
             found.popitem()
         return found
 
+    def more(
+        self, attrs: Mapping[str, AttributeValue], values: Mapping[str, Any]
+    ) -> dict[str, AttributeValue]:
+        """Return the attributes of a span with others, each cleaned under its own key."""
+        found = dict(attrs)
+        limit = self.limits.span_attributes
+        free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
+        flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
+        try:
+            for key, value in values.items():
+                flat.add(key, value)
+            added = flat.finish(None)
+        except Exception:
+            added = {semconv.TRUNCATED: ("+1 dropped",)}
+        if semconv.TRUNCATED in found and semconv.TRUNCATED in added:
+            notes = (*_texts(found[semconv.TRUNCATED]), *_texts(added[semconv.TRUNCATED]))
+            added[semconv.TRUNCATED] = notes
+        found.update(added)
+        return found
+
     def exception(self, error: BaseException) -> dict[str, AttributeValue]:
         """Return the attributes of an exception event."""
         chars = self.limits.event_value_length
@@ -226,6 +246,10 @@ class Gate:
                 if not self._redactor.denies(key):
                     yield attribute, self.text(key, value)
                 break
+
+
+def _texts(note: AttributeValue) -> tuple[str, ...]:
+    return cast("tuple[str, ...]", note)
 
 
 def _is_empty(value: Any) -> bool:

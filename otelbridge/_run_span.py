@@ -14,6 +14,7 @@ from opentelemetry.trace import (
     INVALID_SPAN,
     NonRecordingSpan,
     Span,
+    SpanKind,
     Status,
     StatusCode,
     set_span_in_context,
@@ -25,7 +26,7 @@ from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import SHOWN_CONFIGURABLE
-from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
+from otelbridge.context import RUN_KEY, SPAN_KEY, border, owned_context
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
@@ -40,12 +41,25 @@ class RecordedRun(ConfiguredRun):
     __slots__ = ()
 
     def _open(self, otel: Context, here: Run | None, now_ns: int) -> None:
+        context = self.context = owned_context(self._open_span(otel, here, now_ns))
+        if border.enter is not None:
+            context.run(border.enter, cast("Run", self))
+
+    def _open_span(
+        self,
+        otel: Context,
+        here: Run | None,
+        now_ns: int,
+        more: Mapping[str, Any] | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> Context:
+        """Open the span, with ``more`` attributes; return the OTel Context of the body."""
         above = self._above
         base = otel
         if above is not None and above is here:
             tracing = self._tracing = above._tracing
         elif above is None and self._parent_id is None:
-            tracing = self._tracing = _tracing.current()
+            tracing = self._tracing = self._root_tracing()
         else:
             parent_span, tracing = self._parent(here)
             self._tracing = tracing
@@ -63,18 +77,24 @@ class RecordedRun(ConfiguredRun):
                 attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(attributes)
+                if more:
+                    attributes = tracing.gate.more(attributes, more)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
-                span = tracing.start(name or "unnamed", base, attributes, now_ns)
+                span = tracing.start(name or "unnamed", base, attributes, now_ns, kind)
                 recorded = span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
-        self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
         self.recorded = recorded
         if recorded:
             self._events = SpanEvents(self, span, tracing)
+        return Context({**base, SPAN_KEY: span, RUN_KEY: self})
+
+    def _root_tracing(self) -> Tracing:
+        """Return what traces a run that has none above it."""
+        return _tracing.current()
 
     def _more_attributes(self, own: dict[str, str]) -> dict[str, Any]:
         allowed = self._tracing.recording.configurable_keys
@@ -112,7 +132,7 @@ class RecordedRun(ConfiguredRun):
         ended = _run_ids.ended_run(number)
         if ended is not None:
             return NonRecordingSpan(ended.span_context), ended.tracing
-        return None, _tracing.current()
+        return None, self._root_tracing()
 
     @property
     def event_limit(self) -> int | None:

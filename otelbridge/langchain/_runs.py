@@ -1,0 +1,159 @@
+"""A run that LangChain has begun: LangChain tells its handlers, this one keeps the span."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextvars import Context as OwnedContext
+from time import time_ns
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from opentelemetry.context import Context
+
+from otelbridge import _run_ids, _tracing
+from otelbridge._process import process
+from otelbridge._tracing import Tracing
+from otelbridge.context import RUN_KEY, owned_context
+from otelbridge.run import Run
+
+if TYPE_CHECKING:
+    from otelbridge.config import RunnableConfig
+    from otelbridge.langchain._settings import Settings
+
+_ENDED = Context()
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+class LangChainRun(Run):
+    """One run of LangChain's, from its start callback to its end, or to the end of its frame.
+
+    What runs natively below it inherits what LangChain passes on to its body.
+
+    Args:
+        settings: how it is traced.
+        told: LangChain's list of the run's handlers. All callbacks of one run come with the same
+            list object, which tells runs apart that have been given one id.
+        kind: ``chain``, ``llm``, ``tool`` or ``retriever``.
+        args: what the start callback gets: how the runnable is serialized, and its input.
+        words: what it gets by name: ``run_id``, ``parent_run_id``, ``tags``, ...
+        otel: the OTel Context in which it begins.
+
+    Attributes:
+        otel: the OTel Context of the run's body.
+    """
+
+    __slots__ = ("_base", "_given", "_settings", "_told", "otel")
+
+    def __init__(
+        self,
+        settings: Settings,
+        told: list[Any],
+        kind: str,
+        args: Sequence[Any],
+        words: Mapping[str, Any],
+        otel: Context,
+    ) -> None:
+        here = cast("Run | None", otel.get(RUN_KEY))
+        self._settings = settings
+        self._told = told
+        self.name = words.get("name") or _name_of(args[0])
+        self.run_type = self._kind = kind
+        self._ambient = here
+        self._process = process.token
+        run_id = cast("UUID", words["run_id"])
+        self._uuid = run_id
+        self._text = str(run_id)
+        self._parent_id = words.get("parent_run_id")
+        self.tags = words.get("tags") or []
+        self.metadata = words.get("metadata") or {}
+        self.handlers = []
+        self.ended = self._says_tags = False
+        self.block = self._above = self._given = None
+        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._host = self._loop = self._wants_output = None
+        self._backlogs = ()
+        self._names = _NO_NAMES
+        # LangChain knows the id already.
+        self._is_entered = True
+        self._shadowed = None
+        self.otel = self._open_span(otel, here, time_ns())
+        self._shadowed = _run_ids.enter(self, run_id.int)
+
+    def _root_tracing(self) -> Tracing:
+        return _tracing.in_use() or self._settings.tracing or _tracing.current()
+
+    @property
+    def context(self) -> OwnedContext:
+        """A new ``contextvars.Context`` inside the run: LangChain enters bodies by its own."""
+        return owned_context(self.otel)
+
+    @context.setter
+    def context(self, value: OwnedContext) -> None:
+        """Accept that the end of the run lets go of its context."""
+
+    def give(self, config: Mapping[str, Any]) -> None:
+        """Take the config that LangChain passes to the body, for what runs natively below."""
+        if self._given is None:
+            self._given = config["callbacks"]
+            self._config = config
+
+    def heard(self, told: Sequence[Any]) -> LangChainRun:
+        """Return the run with this id whose handlers are ``told``: this one, or one it shadows."""
+        run: Run | None = self
+        while run is not None:
+            if isinstance(run, LangChainRun) and run._told is told and not run.ended:
+                return run
+            run = run._shadowed
+        return self
+
+    def _without_configurable(
+        self, metadata: dict[str, Any], allowed: Collection[str]
+    ) -> dict[str, Any]:
+        return metadata  # LangChain has decided what of the configurable is metadata
+
+    def note_chunk(self) -> None:
+        """Note the time of a chunk of a model's stream."""
+
+    def complete(self, output: Any) -> None:
+        """End the run with what its end callback says."""
+        self.finish(None, output)
+
+    def finish(self, error: BaseException | None = None, output: Any = None) -> None:
+        """End the run's span, once."""
+        if not self.ended:
+            self._close(error, output)
+            self.otel = _ENDED  # it holds the run
+
+    @property
+    def inheritable_handlers(self) -> list[Any]:
+        """The handlers of what runs natively below."""
+        given = self._given
+        return list(self._told if given is None else given.inheritable_handlers)
+
+    @property
+    def inheritable_tags(self) -> list[str]:
+        """The tags of what runs natively below."""
+        given = self._given
+        return list(self.tags if given is None else given.inheritable_tags)
+
+    @property
+    def inheritable_metadata(self) -> dict[str, Any]:
+        """The metadata of what runs natively below."""
+        given = self._given
+        return dict(self.metadata if given is None else given.inheritable_metadata)
+
+    def shared_config(self) -> RunnableConfig:
+        """Return the config of what runs natively below, to be read and never changed."""
+        if self._given is None and self._ambient is not None:
+            self._config = self._ambient.shared_config()
+        return super().shared_config()
+
+
+def _name_of(serialized: Any) -> str:
+    """Return the name of what runs: the last part of its id where it says none."""
+    if isinstance(serialized, Mapping):
+        if name := serialized.get("name"):
+            return str(name)
+        if path := serialized.get("id"):
+            return str(path[-1])
+    return "unnamed"
