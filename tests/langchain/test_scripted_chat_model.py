@@ -25,6 +25,7 @@ from langchain_core.messages import (
     ToolMessage,
     message_chunk_to_message,
 )
+from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel
@@ -123,15 +124,7 @@ def test_message_is_given_whole(ask: Callable[[Any], BaseMessage]) -> None:
     message = AIMessage(
         [{"type": "text", "text": "a"}, {"type": "reasoning", "reasoning": "b"}],
         additional_kwargs={"refusal": "no"},
-        invalid_tool_calls=[
-            {
-                "name": "plus",
-                "args": "no JSON",
-                "id": "x",
-                "error": None,
-                "type": "invalid_tool_call",
-            }
-        ],
+        invalid_tool_calls=[invalid_tool_call(name="plus", args="no JSON", id="x")],
         response_metadata={
             "finish_reason": "length",
             "model_name": "gpt",
@@ -354,7 +347,7 @@ def test_script_that_is_over_says_so(ask: Callable[[Any], BaseMessage]) -> None:
 @pytest.mark.parametrize("wrong", [3, None, {"content": "a"}, HumanMessage("a"), ValueError])
 def test_answer_of_a_wrong_type_is_told(wrong: Any) -> None:
     """At once in a list; else when it is reached, from an iterator or a function."""
-    with pytest.raises(TypeError, match="answer 2 is .*: an answer is a text"):
+    with pytest.raises(TypeError, match=r"answer 2 is .*: an answer is a text"):
         ScriptedChatModel(["a", wrong])
     for answers in (iter([wrong]), [lambda messages: wrong]):
         with pytest.raises(TypeError, match="an answer is a text"):
