@@ -8,6 +8,7 @@ chunks are recorded when it has ended. Use it from any thread.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from opentelemetry import metrics
@@ -137,7 +138,7 @@ class _Instruments:
         self._record_tokens(shared, ended)
         if chunks_ns:
             self._first.record(max(chunks_ns[0] - begun, 0) / _NS, shared)
-            for before, after in zip(chunks_ns, chunks_ns[1:]):
+            for before, after in pairwise(chunks_ns):
                 self._per_chunk.record(max(after - before, 0) / _NS, shared)
 
     def _record_tokens(
