@@ -211,20 +211,20 @@ class LangChainRun(Run):
             self._close(error, output)
             self.otel = _ENDED  # it holds the run
 
-    @property  # type: ignore[override]
-    def inheritable_handlers(self) -> list[Any]:
+    @property
+    def inheritable_handlers(self) -> list[Any]:  # type: ignore[override]
         """The handlers of what runs natively below."""
         given = self._given
         return list(self._told if given is None else given.inheritable_handlers)
 
-    @property  # type: ignore[override]
-    def inheritable_tags(self) -> list[str]:
+    @property
+    def inheritable_tags(self) -> list[str]:  # type: ignore[override]
         """The tags of what runs natively below."""
         given = self._given
         return list(self.tags if given is None else given.inheritable_tags)
 
-    @property  # type: ignore[override]
-    def inheritable_metadata(self) -> dict[str, Any]:
+    @property
+    def inheritable_metadata(self) -> dict[str, Any]:  # type: ignore[override]
         """The metadata of what runs natively below."""
         given = self._given
         return dict(self.metadata if given is None else given.inheritable_metadata)
