@@ -116,7 +116,7 @@ def _start(kind: str) -> _Action:
         settings: Settings, told: _Told, args: tuple[Any, ...], words: Words
     ) -> LangChainRun | None:
         otel = get_otel()
-        if _is_suppressed(otel):
+        if is_suppressed(otel):
             return None
         tags = words.get("tags")
         if tags and HIDDEN_TAG in tags and not settings.include_hidden:
@@ -152,7 +152,7 @@ def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words)
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    if not _is_suppressed(get_otel()):
+    if not is_suppressed(get_otel()):
         record_event(words["run_id"], args[0], args[1])
 
 
@@ -176,7 +176,8 @@ _ACTIONS: Mapping[str, _Action] = {
 }
 
 
-def _is_suppressed(otel: Context) -> bool:
+def is_suppressed(otel: Context) -> bool:
+    """Return whether the application has asked for no spans here."""
     return any(otel.get(key) for key in _SUPPRESSED)
 
 
