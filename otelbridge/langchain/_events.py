@@ -108,7 +108,7 @@ def _start(kind: str, run_type: str) -> _Action:
         settings: Settings, told: _Told, args: tuple[Any, ...], words: Words
     ) -> LangChainRun | None:
         otel = get_otel()
-        if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
+        if is_suppressed(otel):
             return None
         tags = words.get("tags")
         if tags and HIDDEN_TAG in tags and not settings.include_hidden:
@@ -146,8 +146,7 @@ def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words)
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    otel = get_otel()
-    if not (otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY)):
+    if not is_suppressed(get_otel()):
         record_event(words["run_id"], args[0], args[1])
 
 
@@ -169,6 +168,11 @@ _ACTIONS: Mapping[str, _Action] = {
     "on_stream_event": _token,
     "on_custom_event": _custom_event,
 }
+
+
+def is_suppressed(otel: Context) -> bool:
+    """Return whether the application has asked for no spans here."""
+    return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
 
 
 def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:

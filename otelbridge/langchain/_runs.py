@@ -47,6 +47,7 @@ class LangChainRun(Run):
 
     Attributes:
         otel: the OTel Context of the run's body.
+        is_interrupted_below: whether a run directly below has stopped for somebody's answer.
     """
 
     __slots__ = (
@@ -55,8 +56,10 @@ class LangChainRun(Run):
         "_chunks_ns",
         "_described",
         "_given",
+        "_is_interrupted",
         "_settings",
         "_told",
+        "is_interrupted_below",
         "otel",
     )
 
@@ -86,7 +89,7 @@ class LangChainRun(Run):
         self.tags = words.get("tags") or []
         self.metadata = words.get("metadata") or {}
         self.handlers = []
-        self.ended = self._says_tags = False
+        self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
         self.block = self._above = self._given = None
         self._config = self._shared = self._events = self._event_hooks = self._event_words = None
         self._host = self._loop = self._wants_output = None
@@ -207,9 +210,26 @@ class LangChainRun(Run):
 
     def finish(self, error: BaseException | None = None, output: Any = None) -> None:
         """End the run's span, once."""
-        if not self.ended:
-            self._close(error, output)
-            self.otel = _ENDED  # it holds the run
+        if self.ended:
+            return
+        if self._is_interrupted and (error is None or isinstance(error, GeneratorExit)):
+            self.say(semconv.RUN_OUTCOME, semconv.OUTCOME_INTERRUPTED)
+            error = None
+        elif error is not None and self._parent_id is not None and is_interrupt(error):
+            above = _run_ids.live.get(self._parent_id.int)
+            if isinstance(above, LangChainRun):
+                above.is_interrupted_below = True
+        self._close(error, output)
+        self.otel = _ENDED  # it holds the run
+
+    def interrupt(self) -> None:
+        """Note that the run stops to be resumed, though no exception need end it."""
+        self._is_interrupted = True
+
+    def say(self, key: str, value: Any) -> None:
+        """Set an attribute of the span, cleaned as all are."""
+        if self.recorded and not self.ended:
+            self.span.set_attributes(self._tracing.gate.more({}, {key: value}))
 
     @property
     def inheritable_handlers(self) -> list[Any]:  # type: ignore[override]
@@ -246,6 +266,14 @@ def _described(
     except Exception:
         guard("describe a LangChain run")
         return None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether LangGraph has raised ``error`` to stop for somebody's answer."""
+    return any(
+        kind.__name__ == "GraphInterrupt" and kind.__module__ == "langgraph.errors"
+        for kind in type(error).__mro__
+    )
 
 
 def _name_of(serialized: Any) -> str:
