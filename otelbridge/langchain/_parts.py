@@ -48,7 +48,14 @@ def _part(block: Any) -> Part | None:
 
 
 def _generic(block: dict[str, Any], kind: str) -> Part:
-    return {**without_media(block), "type": kind}
+    return {**without_media(block), "type": f"unknown_{kind}" if kind in _SHAPES else kind}
+
+
+# The conventions' own types, which promise a shape that this block has not.
+_SHAPES: Final = frozenset(
+    ("text", "reasoning", "tool_call", "tool_call_response", "blob", "file", "uri")
+    + ("server_tool_call", "server_tool_call_response")
+)
 
 
 def _text(block: dict[str, Any], kind: str) -> Part | None:
