@@ -1,7 +1,7 @@
 """The metrics of a model's calls: tokens, duration, and how fast a stream's chunks came.
 
-One histogram each, by the conventions' names, units and bucket boundaries (opentelemetry-api before
-1.30 cannot pass boundaries on: there a view of the application's has to set them). A stream's
+One histogram each, by the conventions' names, units and bucket boundaries (opentelemetry-api 1.28
+cannot pass boundaries on: there a view of the application's has to set them). A stream's
 chunks are recorded when it has ended. Use it from any thread.
 """
 
@@ -171,6 +171,6 @@ def _histogram(
         made = meter.create_histogram(
             name, unit, description, explicit_bucket_boundaries_advisory=boundaries
         )
-    except TypeError:  # opentelemetry-api before 1.30
+    except TypeError:  # an old opentelemetry-api
         made = meter.create_histogram(name, unit, description)
     return made
