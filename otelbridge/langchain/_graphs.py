@@ -146,7 +146,7 @@ def _tell_cached(loop: Any, tasks: Sequence[Any]) -> None:
 
 
 def _ours(loop: Any) -> OtelCallbackHandler | None:
-    from otelbridge.langchain._presence import find  # needs langchain-core
+    from otelbridge.langchain._presence import split  # needs langchain-core
 
     return split(loop.manager.handlers)[0]
 
