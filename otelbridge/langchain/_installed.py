@@ -43,7 +43,6 @@ def install() -> None:
         if _state.patches is not None:
             return
         _state.patches = Patches()
-        _borders.open_()
         for name in (*_seams.SEAMS, _HOOKS):
             _watch(name)
 
