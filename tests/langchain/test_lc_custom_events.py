@@ -140,11 +140,7 @@ def test_events_with_an_explicit_config_are_on_its_run(form: Form, traced: Trace
     heard = Heard()
     form(RunnableLambda(says, asays, name="says"), "x", traced.config(heard))
     assert drawn(traced.captured) == (
-        "says\n"
-        "  · here data=1\n"
-        "  · in a thread data=2\n"
-        "  · native data=3\n"
-        "  · native there data=4"
+        "says\n  · here data=1\n  · in a thread data=2\n  · native data=3\n  · native there data=4"
     )
     assert [data for _, data in heard.events] == [1, 2, 3, 4]
     traced.check()
@@ -283,7 +279,9 @@ def test_events_of_concurrent_runs_stay_apart(traced: Traced) -> None:
     runnable = RunnableLambda(says, asays, name="says")
     runnable.batch(list(range(8)), traced.config())
     asyncio.run(runnable.abatch(list(range(8, 16)), traced.config()))
-    found = [[event.attributes["data.n"] for event in span.events] for span in traced.captured.spans]
+    found = [
+        [event.attributes["data.n"] for event in span.events] for span in traced.captured.spans
+    ]
     assert sorted(found) == [[n * 10, n * 10 + 1, n * 10 + 2] for n in range(16)]
     traced.check()
 
