@@ -112,6 +112,7 @@ class LangChainRun(Run):
             self._capture_start(args[1], words)
 
     def _root_tracing(self) -> Tracing:
+        self._settings.others.look()
         return _tracing.in_use() or self._settings.tracing or _tracing.current()
 
     @property
