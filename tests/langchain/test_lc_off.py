@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from drawing import drawn
-from langchain_core.callbacks import BaseCallbackHandler, adispatch_custom_event, dispatch_custom_event
+from langchain_core.callbacks import (
+    BaseCallbackHandler,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -34,7 +38,11 @@ def _noting(name: str) -> Any:
 
 
 for _name in (
-    *(f"on_{kind}_{phase}" for kind in ("chain", "tool", "retriever") for phase in ("start", "end")),
+    *(
+        f"on_{kind}_{phase}"
+        for kind in ("chain", "tool", "retriever")
+        for phase in ("start", "end")
+    ),
     *("on_chat_model_start", "on_llm_start", "on_llm_end", "on_llm_new_token", "on_custom_event"),
 ):
     setattr(Hears, _name, _noting(_name))
