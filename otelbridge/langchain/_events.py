@@ -14,7 +14,7 @@ from uuid import UUID
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 
-from otelbridge import _run_ids, semconv
+from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, get_otel
 from otelbridge.events import record_event
