@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextvars import Context as OwnedContext
 from time import time_ns
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
@@ -21,6 +21,7 @@ from opentelemetry.trace import (
 )
 
 from otelbridge import _run_ids, _tracing, semconv
+from otelbridge._attributes import AttributeValue
 from otelbridge._process import process
 from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
@@ -31,8 +32,17 @@ from otelbridge.context import RUN_KEY, SPAN_KEY, border, owned_context
 if TYPE_CHECKING:
     from otelbridge.run import Run
 
+_INTERNAL = SpanKind.INTERNAL
 _NO_CONTEXT = OwnedContext()
 _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
+
+
+class Describing(Protocol):
+    """What a span says that is not the run's own: its name, its kind, and more attributes."""
+
+    name: str
+    span_kind: SpanKind
+    attributes: dict[str, AttributeValue]
 
 
 class RecordedRun(ConfiguredRun):
@@ -50,10 +60,9 @@ class RecordedRun(ConfiguredRun):
         otel: Context,
         here: Run | None,
         now_ns: int,
-        more: Mapping[str, Any] | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
+        described: Describing | None = None,
     ) -> Context:
-        """Open the span, with ``more`` attributes; return the OTel Context of the body."""
+        """Open the span, as ``described``; return the OTel Context of the body."""
         above = self._above
         base = otel
         if above is not None and above is here:
@@ -65,7 +74,7 @@ class RecordedRun(ConfiguredRun):
             self._tracing = tracing
             if parent_span is not None:
                 base = Context({**otel, SPAN_KEY: parent_span})
-        name = self.name
+        name, kind = self.name, _INTERNAL
         recorded = False
         span: Span
         try:
@@ -74,11 +83,13 @@ class RecordedRun(ConfiguredRun):
                 context = _span_of(base).get_span_context()
                 span = NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
             else:
-                attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                attributes: dict[str, Any] = own
                 if self.tags or self.metadata or not tracing.starts_plain:
-                    attributes = self._more_attributes(attributes)
-                if more:
-                    attributes = tracing.gate.more(attributes, more)
+                    attributes = self._more_attributes(own)
+                if described is not None:
+                    name, kind = described.name, described.span_kind
+                    attributes = tracing.gate.more(attributes, described.attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
                 span = tracing.start(name or "unnamed", base, attributes, now_ns, kind)

@@ -27,7 +27,6 @@ from opentelemetry.trace import (
 
 from otelbridge.context import SPAN_KEY
 
-
 _INTERNAL = SpanKind.INTERNAL
 _MODULE = "opentelemetry.sdk.trace"
 _FLAGS = tuple(map(TraceFlags, range(4)))

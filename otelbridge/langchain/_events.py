@@ -27,32 +27,31 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 HIDDEN_TAG = "langsmith:hidden"
-_SUPPRESSED = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")  # old and new key
+_SUPPRESSED = _SUPPRESS_INSTRUMENTATION_KEY
+_SUPPRESSED_FORMERLY = "suppress_instrumentation"  # which instrumentations still set
 
 Words = dict[str, Any]
 _Told = list[Any]
+Split = Callable[[_Told], "tuple[OtelCallbackHandler | None, _Told]"]
 _Action = Callable[["Settings", _Told, tuple[Any, ...], Words], "LangChainRun | None"]
 
 
-def sync_dispatch(
-    original: Callable[..., None], find: Callable[[_Told], OtelCallbackHandler | None]
-) -> Callable[..., None]:
+def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., None]:
     """Return what stands in for ``handle_event``.
 
     Args:
         original: upstream's.
-        find: finds our handler among those to be told, or None.
+        split: gives our handler among those to be told, or None, and the others.
     """
 
     @wraps(original)
     def handle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours = find(handlers)
+        ours, others = split(handlers)
         if ours is None:
             return original(handlers, event_name, ignore, *args, **kwargs)
         begun = hear(ours.settings, handlers, event_name, args, kwargs)
-        others = without_ours(handlers)
         if not others:
             return None
         try:
@@ -66,8 +65,7 @@ def sync_dispatch(
 
 
 def async_dispatch(
-    original: Callable[..., Coroutine[Any, Any, None]],
-    find: Callable[[_Told], OtelCallbackHandler | None],
+    original: Callable[..., Coroutine[Any, Any, None]], split: Split
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return what stands in for ``ahandle_event``; ours is served before the first await."""
 
@@ -75,11 +73,10 @@ def async_dispatch(
     async def ahandle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours = find(handlers)
+        ours, others = split(handlers)
         if ours is None:
             return await original(handlers, event_name, ignore, *args, **kwargs)
         begun = hear(ours.settings, handlers, event_name, args, kwargs)
-        others = without_ours(handlers)
         if not others:
             return None
         try:
@@ -90,11 +87,6 @@ def async_dispatch(
             raise
 
     return ahandle_event
-
-
-def without_ours(handlers: _Told) -> _Told:
-    """Return the handlers that upstream is to tell."""
-    return [handler for handler in handlers if not hasattr(handler, "serves_otelbridge")]
 
 
 def hear(
@@ -111,7 +103,7 @@ def hear(
         return None
 
 
-def _start(kind: str) -> _Action:
+def _start(kind: str, run_type: str) -> _Action:
     def start(
         settings: Settings, told: _Told, args: tuple[Any, ...], words: Words
     ) -> LangChainRun | None:
@@ -123,9 +115,11 @@ def _start(kind: str) -> _Action:
             _pass_over(words["run_id"], words.get("parent_run_id"), otel)
             return None
         scope = cast("Scope | None", otel.get(SCOPE_KEY))
+        graph = None
         if scope is not None:
             otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
-        run = LangChainRun(settings, told, kind, args, words, otel)
+            graph = scope.graph
+        run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
         if scope is not None:
             scope.claim(run)
         return run
@@ -142,7 +136,7 @@ def _end(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -
 def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_of(words["run_id"], told)
     if run is not None:
-        run.finish(args[0])
+        run.break_off(args[0], words.get("response"))
 
 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
@@ -157,11 +151,11 @@ def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words:
 
 
 _ACTIONS: Mapping[str, _Action] = {
-    "on_chain_start": _start("chain"),
-    "on_chat_model_start": _start("llm"),
-    "on_llm_start": _start("llm"),
-    "on_tool_start": _start("tool"),
-    "on_retriever_start": _start("retriever"),
+    "on_chain_start": _start("chain", "chain"),
+    "on_chat_model_start": _start("chat_model", "llm"),
+    "on_llm_start": _start("llm", "llm"),
+    "on_tool_start": _start("tool", "tool"),
+    "on_retriever_start": _start("retriever", "retriever"),
     "on_chain_end": _end,
     "on_llm_end": _end,
     "on_tool_end": _end,
@@ -178,7 +172,7 @@ _ACTIONS: Mapping[str, _Action] = {
 
 def is_suppressed(otel: Context) -> bool:
     """Return whether the application has asked for no spans here."""
-    return any(otel.get(key) for key in _SUPPRESSED)
+    return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
 
 
 def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:

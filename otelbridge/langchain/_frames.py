@@ -16,7 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otelbridge import _run_ids
-from otelbridge.context import RUN_KEY, Inside, Steps, get_otel, set_otel
+from otelbridge.context import RUN_KEY, Inside, Pump, Steps, get_otel, set_otel
 from otelbridge.runnables._in_run import unregistered
 
 if TYPE_CHECKING:
@@ -50,12 +50,14 @@ class Scope(Frame):
         kind: of the runs that belong to it.
         room: how many of them.
         enters: make the run current once it has begun, where it is the only one.
+        graph: the graph that is called, if it is one.
     """
 
-    __slots__ = ("_enters", "_kind", "_room", "_runs")
+    __slots__ = ("_enters", "_kind", "_room", "_runs", "graph")
 
-    def __init__(self, kind: str, room: int, *, enters: bool) -> None:
+    def __init__(self, kind: str, room: int, *, enters: bool, graph: Any = None) -> None:
         super().__init__(Context({**get_otel(), SCOPE_KEY: self}))
+        self.graph = graph
         self._kind = kind
         self._room = room
         self._enters = enters and room == 1
@@ -77,14 +79,21 @@ class Scope(Frame):
             run = self._runs[0]
             if self._otel.get(RUN_KEY) is not run and not run.ended:
                 self._otel = run.otel  # it has begun in a child task
-        return super().run(func, *args, **kwargs)
+        before = get_otel()  # as in ``Inside.run``, which a stream would call for each chunk
+        set_otel(self._otel)
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._otel = get_otel()
+            set_otel(before)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the runs that are still open; the scope holds nothing any more."""
         super().end(error)
         self._room = 0
         for run in self._runs:
-            run.finish(error)
+            if not run.ended:
+                run.break_off(error)
         self._runs.clear()
 
     def __del__(self) -> None:
@@ -110,6 +119,11 @@ class _StreamOfRun(Frame):
 def scope(kind: str, *, enters: bool = True) -> Open:
     """Return what opens the scope of one run."""
     return lambda args, kwargs: Scope(kind, 1, enters=enters)
+
+
+def scope_of_graph(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame:
+    """Open the scope of a graph's run."""
+    return Scope("chain", 1, enters=True, graph=args[0])
 
 
 def scope_of_prompts(kind: str) -> Open:
@@ -187,8 +201,22 @@ def around_generator(open_: Open, original: Method) -> Method:
     @wraps(original)
     def stream(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         frame = open_(args, kwargs)
+        chunks = original(*args, **kwargs)
+        step, enter = chunks.__next__, frame.run
         try:
-            return (yield from Steps(original(*args, **kwargs), frame))
+            chunk = enter(step)
+            while True:
+                try:
+                    sent = yield chunk
+                except GeneratorExit:
+                    enter(chunks.close)
+                    raise
+                except BaseException as thrown:
+                    chunk = enter(chunks.throw, thrown)
+                else:
+                    chunk = enter(step) if sent is None else enter(chunks.send, sent)
+        except StopIteration as done:
+            return done.value
         except BaseException as error:
             frame.end(error)
             raise
@@ -205,22 +233,29 @@ def around_async_generator(open_: Open, original: Method) -> Method:
     async def astream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         frame = open_(args, kwargs)
         chunks = original(*args, **kwargs)
+        enter = frame.run
+        pump = Pump(enter(unregistered, chunks.__anext__), chunks.__anext__, enter)
+        send, box = pump.send, pump.box
         try:
-            steps: Steps[Any] = Steps(frame.run(unregistered, chunks.__anext__), frame)
             while True:
-                try:
-                    chunk = await steps
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield chunk
-                except GeneratorExit:
-                    await Steps(chunks.aclose(), frame)
-                    raise
-                except BaseException as thrown:
-                    steps.then(chunks.athrow(thrown))
-                else:
-                    steps.then(chunks.asend(sent))
+                waiting = enter(send, None)
+                if waiting is not box:
+                    await pump.rest(waiting)
+                chunk = box[0]
+                while True:
+                    try:
+                        sent = yield chunk
+                    except GeneratorExit:
+                        await Steps(chunks.aclose(), frame)
+                        raise
+                    except BaseException as thrown:
+                        chunk = await Steps(chunks.athrow(thrown), frame)
+                    else:
+                        if sent is None:
+                            break
+                        chunk = await Steps(chunks.asend(sent), frame)
+        except StopAsyncIteration:
+            return
         except BaseException as error:
             frame.end(error)
             raise

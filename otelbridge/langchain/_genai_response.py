@@ -153,7 +153,11 @@ def finish_reason(generation: Any) -> str | None:
     info = mapping(getattr(generation, "generation_info", None))
     if reason := text(info, _REASON):
         return reason
-    message = getattr(generation, "message", None)
+    return reason_of(getattr(generation, "message", None))
+
+
+def reason_of(message: Any) -> str | None:
+    """Return why a message ended, in the provider's own word."""
     return text(mapping(getattr(message, "response_metadata", None)), _REASON)
 
 

@@ -146,9 +146,9 @@ def _tell_cached(loop: Any, tasks: Sequence[Any]) -> None:
 
 
 def _ours(loop: Any) -> OtelCallbackHandler | None:
-    from otelbridge.langchain._presence import find  # needs langchain-core
+    from otelbridge.langchain._presence import split  # needs langchain-core
 
-    return find(loop.manager.handlers)
+    return split(loop.manager.handlers)[0]
 
 
 def _run_of(loop: Any) -> LangChainRun | None:

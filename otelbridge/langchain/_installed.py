@@ -58,6 +58,7 @@ def instrument(settings: Settings) -> None:
                 )
             return
         _state.settings = settings
+        settings.others.look()
         install()
         if (hooks := _imported(_HOOKS)) is not None:
             _hook(hooks)

@@ -11,9 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otelbridge.langchain import _genai_semconv as semconv
-from otelbridge.langchain._genai_response import finish_reason, generations_of, score_of
+from otelbridge.langchain._genai_response import (
+    finish_reason,
+    generations_of,
+    reason_of,
+    score_of,
+)
 from otelbridge.langchain._genai_response import tool_messages as tool_messages_of
-from otelbridge.langchain._parts import Part, parts_of, without_media
+from otelbridge.langchain._genai_semconv import PUBLISHED, Conventions
+from otelbridge.langchain._media import Part, without_media
+from otelbridge.langchain._parts import parts_of
 from otelbridge.langchain._reading import mapping, text
 
 Content = dict[str, Any]  # attribute keys, and the structured values that they are to have
@@ -63,10 +70,10 @@ def asked(kind: str, inputs: Any, words: Mapping[str, Any], provider: Any = None
     return _history(_state_messages(inputs), provider)
 
 
-def answered(kind: str, response: Any) -> Content:
+def answered(kind: str, response: Any, conventions: Conventions = PUBLISHED) -> Content:
     """Return the content that a run ends with; ``response`` is what the end callback is given."""
     if kind == "chat_model" or kind == "llm":
-        messages = [_choice(generation) for generation in generations_of(response)]
+        messages = [_choice(generation, conventions) for generation in generations_of(response)]
         return {semconv.OUTPUT_MESSAGES: messages} if messages else {}
     if kind == "tool":
         return {semconv.TOOL_CALL_RESULT: _result(response)}
@@ -74,7 +81,9 @@ def answered(kind: str, response: Any) -> Content:
         documents = response if isinstance(response, (list, tuple)) else ()
         return {semconv.RETRIEVAL_DOCUMENTS: [_document(one) for one in documents]}
     last = [m for m in _state_messages(response) if _role(m) == "assistant"][-1:]
-    return {semconv.OUTPUT_MESSAGES: [_output(m, None) for m in last]} if last else {}
+    if not last:
+        return {}
+    return {semconv.OUTPUT_MESSAGES: [_output(m, reason_of(m), conventions) for m in last]}
 
 
 def _history(messages: list[Any], provider: Any) -> Content:
@@ -121,7 +130,7 @@ def message_of(message: Any) -> Message:
 
 
 def _field(message: Any, name: str) -> Any:
-    return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
+    return message.get(name) if isinstance(message, dict) else getattr(message, name, None)
 
 
 def _content(message: Any) -> Any:
@@ -185,11 +194,11 @@ def _definitions(tool: Any) -> Iterable[dict[str, Any]]:
     yield found
 
 
-def _choice(generation: Any) -> Message:
+def _choice(generation: Any, conventions: Conventions) -> Message:
     message = getattr(generation, "message", None)
     if message is None:
         message = ("assistant", getattr(generation, "text", None))
-    return _output(message, finish_reason(generation))
+    return _output(message, finish_reason(generation), conventions)
 
 
 # The conventions' words for the reasons that providers give in their own.
@@ -209,13 +218,11 @@ _REASONS: Final = {
 }
 
 
-def _output(message: Any, reason: str | None) -> Message:
+def _output(message: Any, reason: str | None, conventions: Conventions) -> Message:
     found = message_of(message)
-    if reason is None:
-        called = any(part.get("type") == "tool_call" for part in found["parts"])
-        reason = "tool_call" if called else "stop"
-    folded = reason.lower()
-    found["finish_reason"] = _REASONS.get(folded, folded)
+    if not conventions.newest:  # where it is deprecated
+        folded = (reason or "unknown").lower()
+        found["finish_reason"] = _REASONS.get(folded, folded)
     return found
 
 
@@ -251,7 +258,7 @@ def _document(document: Any) -> dict[str, Any]:
 def _state_messages(state: Any) -> list[Any]:
     """Return the messages of a graph's state, or of a list of them."""
     messages = (
-        state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
+        state.get("messages") if isinstance(state, dict) else getattr(state, "messages", state)
     )
     if isinstance(messages, (list, tuple)):
         return list(messages)

@@ -1,13 +1,14 @@
 """The metrics of a model's calls: tokens, duration, and how fast a stream's chunks came.
 
-One histogram each, by the conventions' names, units and bucket boundaries (opentelemetry-api before
-1.30 cannot pass boundaries on: there a view of the application's has to set them). A stream's
+One histogram each, by the conventions' names, units and bucket boundaries (opentelemetry-api 1.28
+cannot pass boundaries on: there a view of the application's has to set them). A stream's
 chunks are recorded when it has ended. Use it from any thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from opentelemetry import metrics
@@ -137,7 +138,7 @@ class _Instruments:
         self._record_tokens(shared, ended)
         if chunks_ns:
             self._first.record(max(chunks_ns[0] - begun, 0) / _NS, shared)
-            for before, after in zip(chunks_ns, chunks_ns[1:]):
+            for before, after in pairwise(chunks_ns):
                 self._per_chunk.record(max(after - before, 0) / _NS, shared)
 
     def _record_tokens(
@@ -170,6 +171,6 @@ def _histogram(
         made = meter.create_histogram(
             name, unit, description, explicit_bucket_boundaries_advisory=boundaries
         )
-    except TypeError:  # opentelemetry-api before 1.30
+    except TypeError:  # an old opentelemetry-api
         made = meter.create_histogram(name, unit, description)
     return made

@@ -9,7 +9,7 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 
 from otelbridge._tracing import Redact
 from otelbridge.langchain import _events
-from otelbridge.langchain._settings import Settings, settings_of
+from otelbridge.langchain._settings import Settings
 
 
 class OtelCallbackHandler(BaseCallbackHandler):
@@ -46,7 +46,7 @@ class OtelCallbackHandler(BaseCallbackHandler):
         redact: Redact | None = None,
         denied_keys: Collection[str] | None = None,
     ) -> None:
-        self.settings = settings_of(
+        self.settings = Settings(
             tracer_provider,
             meter_provider,
             include_hidden=include_hidden,
@@ -148,12 +148,13 @@ def _hook_of_process() -> OtelCallbackHandler:
     return _installed.hook() or OtelCallbackHandler()
 
 
-def find(handlers: list[Any]) -> OtelCallbackHandler | None:
-    """Return the handler of ours among ``handlers``; one that a call was given goes first."""
-    found = None
+def split(handlers: list[Any]) -> tuple[OtelCallbackHandler | None, list[Any]]:
+    """Return ours among ``handlers``, or None, and the others; one given to a call goes first."""
+    ours = None
+    others = []
     for handler in handlers:
-        if isinstance(handler, OtelCallbackHandler):
-            if type(handler) is not Hook:
-                return handler
-            found = handler
-    return found
+        if not isinstance(handler, OtelCallbackHandler):
+            others.append(handler)
+        elif ours is None or type(ours) is Hook:
+            ours = handler
+    return ours, others

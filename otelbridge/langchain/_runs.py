@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context as OwnedContext
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Status, StatusCode
 
 from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._process import process
-from otelbridge._tracing import Tracing
+from otelbridge._tracing import Tracing, guard
 from otelbridge.context import RUN_KEY, owned_context
-from otelbridge.run import Run
+from otelbridge.langchain._genai import Described, described
+from otelbridge.langchain._genai_response import ended
+from otelbridge.langchain._genai_semconv import PROVIDER_NAME
+from otelbridge.langchain._messages import answered, asked
+from otelbridge.run import Run, outcome_of
 
 if TYPE_CHECKING:
     from otelbridge.config import RunnableConfig
@@ -33,10 +38,12 @@ class LangChainRun(Run):
         settings: how it is traced.
         told: LangChain's list of the run's handlers. All callbacks of one run come with the same
             list object, which tells runs apart that have been given one id.
-        kind: ``chain``, ``llm``, ``tool`` or ``retriever``.
+        kind: as in the callback's name: chain, chat_model, llm, tool or retriever.
+        run_type: chain, llm, tool or retriever.
         args: what the start callback gets: how the runnable is serialized, and its input.
         words: what it gets by name: ``run_id``, ``parent_run_id``, ``tags``, ...
         otel: the OTel Context in which it begins.
+        graph: the graph that runs, if it is one.
 
     Attributes:
         otel: the OTel Context of the run's body.
@@ -44,7 +51,10 @@ class LangChainRun(Run):
     """
 
     __slots__ = (
-        "_base",
+        "_begun_ns",
+        "_call",
+        "_chunks_ns",
+        "_described",
         "_given",
         "_is_interrupted",
         "_settings",
@@ -58,15 +68,18 @@ class LangChainRun(Run):
         settings: Settings,
         told: list[Any],
         kind: str,
+        run_type: str,
         args: Sequence[Any],
-        words: Mapping[str, Any],
+        words: dict[str, Any],
         otel: Context,
+        graph: Any = None,
     ) -> None:
         here = cast("Run | None", otel.get(RUN_KEY))
         self._settings = settings
         self._told = told
         self.name = words.get("name") or _name_of(args[0])
-        self.run_type = self._kind = kind
+        self.run_type = self._kind = run_type
+        self._call = kind
         self._ambient = here
         self._process = process.token
         run_id = cast("UUID", words["run_id"])
@@ -85,10 +98,21 @@ class LangChainRun(Run):
         # LangChain knows the id already.
         self._is_entered = True
         self._shadowed = None
-        self.otel = self._open_span(otel, here, time_ns())
+        told_of = self._described = _described(settings, kind, args[0], words, graph)
+        self._chunks_ns: list[int] | None = None
+        self._begun_ns = 0
+        if told_of is None:
+            self.otel = self._open_span(otel, here, time_ns())
+        else:
+            self.otel = self._open_span(otel, here, time_ns(), told_of)
+            if run_type == "llm":
+                self._begun_ns = perf_counter_ns()
         self._shadowed = _run_ids.enter(self, run_id.int)
+        if self.captures:
+            self._capture_start(args[1], words)
 
     def _root_tracing(self) -> Tracing:
+        self._settings.others.look()
         return _tracing.in_use() or self._settings.tracing or _tracing.current()
 
     @property
@@ -122,10 +146,68 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        chunks = self._chunks_ns
+        if chunks is None:
+            self._chunks_ns = [perf_counter_ns()]
+        elif self._settings.metrics.active:
+            chunks.append(perf_counter_ns())
 
     def complete(self, output: Any) -> None:
-        """End the run with what its end callback says."""
-        self.finish(None, output)
+        """End the run with what its end callback is given."""
+        if self._described is None:
+            return self.finish(None, output)
+        try:
+            self._say_end(output, None)
+        except Exception:
+            guard("record the end of a LangChain run")
+        self.finish()
+
+    def break_off(self, error: BaseException | None, output: Any = None) -> None:
+        """End the run by an exception, with what there is of its output."""
+        if self._described is not None and not self.ended:
+            try:
+                self._say_end(output, error)
+            except Exception:
+                guard("record the end of a LangChain run")
+        self.finish(error)
+
+    def _capture_start(self, inputs: Any, words: Mapping[str, Any]) -> None:
+        told_of = self._described
+        if told_of is None:
+            return self.capture_input(inputs)
+        try:
+            provider = told_of.attributes.get(PROVIDER_NAME)
+            self._set_content(asked(self._call, inputs, words, provider))
+        except Exception:
+            guard("record the input of a LangChain run")
+
+    def _say_end(self, output: Any, error: BaseException | None) -> None:
+        told_of = cast("Described", self._described)
+        chunks = self._chunks_ns or ()
+        metrics = self._settings.metrics if self._begun_ns else None
+        is_measured = metrics is not None and metrics.active
+        if not self.recorded and not is_measured:
+            return
+        first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        said: dict[str, Any] = {}
+        if output is not None:
+            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if self.recorded:
+            self.span.set_attributes(self._tracing.gate.more({}, said))
+            if error is None and (kind := said.get(semconv.ERROR_TYPE)):
+                self.span.set_status(Status(StatusCode.ERROR, str(kind)))
+            if self.captures and output is not None:
+                self._set_content(answered(self._call, output))
+        if is_measured and metrics is not None:
+            kind = None
+            if error is not None and outcome_of(error) is None:
+                kind = type(error).__qualname__
+            times = (self._begun_ns, perf_counter_ns())
+            metrics.record(told_of.attributes, said, times, chunks, kind)
+
+    def _set_content(self, content: Mapping[str, Any]) -> None:
+        for key, value in content.items():
+            self._set(key, self._tracing.gate.content(key, value))
 
     def finish(self, error: BaseException | None = None, output: Any = None) -> None:
         """End the run's span, once."""
@@ -151,19 +233,19 @@ class LangChainRun(Run):
             self.span.set_attributes(self._tracing.gate.more({}, {key: value}))
 
     @property
-    def inheritable_handlers(self) -> list[Any]:
+    def inheritable_handlers(self) -> list[Any]:  # type: ignore[override]
         """The handlers of what runs natively below."""
         given = self._given
         return list(self._told if given is None else given.inheritable_handlers)
 
     @property
-    def inheritable_tags(self) -> list[str]:
+    def inheritable_tags(self) -> list[str]:  # type: ignore[override]
         """The tags of what runs natively below."""
         given = self._given
         return list(self.tags if given is None else given.inheritable_tags)
 
     @property
-    def inheritable_metadata(self) -> dict[str, Any]:
+    def inheritable_metadata(self) -> dict[str, Any]:  # type: ignore[override]
         """The metadata of what runs natively below."""
         given = self._given
         return dict(self.metadata if given is None else given.inheritable_metadata)
@@ -173,6 +255,18 @@ class LangChainRun(Run):
         if self._given is None and self._ambient is not None:
             self._config = self._ambient.shared_config()
         return super().shared_config()
+
+
+def _described(
+    settings: Settings, kind: str, serialized: Any, words: dict[str, Any], graph: Any
+) -> Described | None:
+    try:
+        if graph is not None:
+            words = {**words, "graph": graph}
+        return described(kind, serialized, words, settings.conventions)
+    except Exception:
+        guard("describe a LangChain run")
+        return None
 
 
 def is_interrupt(error: BaseException) -> bool:

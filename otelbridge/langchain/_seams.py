@@ -42,12 +42,12 @@ NAMES_EVERY_BODY = "_set_config_context"
 
 def _callbacks(manager: ModuleType, patches: Patches) -> None:
     from otelbridge.langchain._events import async_dispatch, sync_dispatch
-    from otelbridge.langchain._presence import find
+    from otelbridge.langchain._presence import split
 
     _expect("handle_event", manager.CallbackManager.on_chain_start)
     _expect("ahandle_event", manager.AsyncCallbackManager.on_chain_start)
-    patches.put(manager, "handle_event", partial(sync_dispatch, find=find))
-    patches.put(manager, "ahandle_event", partial(async_dispatch, find=find))
+    patches.put(manager, "handle_event", partial(sync_dispatch, split=split))
+    patches.put(manager, "ahandle_event", partial(async_dispatch, split=split))
 
 
 def _configs(config: ModuleType, patches: Patches) -> None:
@@ -138,7 +138,7 @@ def _nodes(runnable: ModuleType, patches: Patches) -> None:
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:
-    opened = _frames.scope("chain")
+    opened = _frames.scope_of_graph
     patches.put(main.Pregel, "stream", partial(_frames.around_generator, opened))
     patches.put(main.Pregel, "astream", partial(_frames.around_async_generator, opened))
     _graphs.enter(main, patches)
