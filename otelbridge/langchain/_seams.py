@@ -135,6 +135,8 @@ def _nodes(runnable: ModuleType, patches: Patches) -> None:
         opened = _frames.scope("chain")
         for kind in (runnable.RunnableCallable, runnable.RunnableSeq):
             patches.put(kind, "ainvoke", partial(_frames.around_coroutine, opened))
+        sequence = runnable.RunnableSeq  # a node, when events are streamed
+        patches.put(sequence, "astream", partial(_frames.around_async_generator, opened))
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:
