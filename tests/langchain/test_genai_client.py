@@ -88,8 +88,13 @@ def astream(model: Any, given: Any, config: dict[str, Any]) -> None:
     asyncio.run(consume())
 
 
-each_way = pytest.mark.parametrize("way", [invoke, ainvoke, batch, stream, astream])
-STREAMS = (stream, astream)
+def events(model: Any, given: Any, config: dict[str, Any]) -> None:
+    for _event in model.stream_events(given, config, version="v3"):
+        pass
+
+
+each_way = pytest.mark.parametrize("way", [invoke, ainvoke, batch, stream, astream, events])
+STREAMS = (stream, astream, events)
 
 
 def chat_model(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
