@@ -11,7 +11,7 @@ that need no cleaning: use both from any thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from . import semconv
 from ._bounds import Bounds
@@ -39,9 +39,12 @@ _RESERVED: Final = 4  # places of a span for the outcome, the error type, the no
 # The short way takes small flat data of exact builtins only.
 _FAST_KEYS: Final = 16
 _FAST_KEY_CHARS: Final = 64
+_FAST_ITEMS: Final = 4  # of a list of texts
 _MOST_KEYS: Final = 1_000  # that are remembered
 _PLAIN_BYTES: Final = 2 * ENTRY_BYTES  # counted for a key and a number: counting costs time too
-_FAST_BYTES: Final = _FAST_KEYS * (PLAIN_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
+_FAST_BYTES: Final = (
+    _FAST_KEYS * (_FAST_ITEMS * (PLAIN_CHARS + ENTRY_BYTES) + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
+)
 
 _METADATA: Final = semconv.RUN_METADATA.rstrip(".")
 _CONFIGURABLE: Final = "otelbridge.run.configurable"
@@ -167,6 +170,26 @@ class Gate:
             found.popitem()
         return found
 
+    def more(
+        self, attrs: Mapping[str, AttributeValue], values: Mapping[str, Any]
+    ) -> dict[str, AttributeValue]:
+        """Return the attributes of a span with others, each cleaned under its own key."""
+        found = dict(attrs)
+        limit = self.limits.span_attributes
+        free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
+        flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
+        try:
+            for key, value in values.items():
+                flat.add(key, value)
+            added = flat.finish(None)
+        except Exception:
+            added = {semconv.TRUNCATED: ("+1 dropped",)}
+        if semconv.TRUNCATED in found and semconv.TRUNCATED in added:
+            notes = (*_texts(found[semconv.TRUNCATED]), *_texts(added[semconv.TRUNCATED]))
+            added[semconv.TRUNCATED] = notes
+        found.update(added)
+        return found
+
     def exception(self, error: BaseException) -> dict[str, AttributeValue]:
         """Return the attributes of an exception event."""
         chars = self.limits.event_value_length
@@ -226,6 +249,10 @@ class Gate:
                 if not self._redactor.denies(key):
                     yield attribute, self.text(key, value)
                 break
+
+
+def _texts(note: AttributeValue) -> tuple[str, ...]:
+    return cast("tuple[str, ...]", note)
 
 
 def _is_empty(value: Any) -> bool:
@@ -306,6 +333,11 @@ def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -
             elif kind is float:
                 if value - value != 0.0:  # NaN and the infinities
                     return 0
+            elif kind is tuple or kind is list:
+                if not _is_plain_row(value):
+                    return 0
+                value = tuple(value)
+                size += sum(map(len, value)) + ENTRY_BYTES * len(value)
             elif kind is not bool:
                 return 0
             found[full] = value
@@ -313,6 +345,16 @@ def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -
     except RuntimeError:  # another thread is changing it
         return 0
     return size
+
+
+def _is_plain_row(values: tuple[Any, ...] | list[Any]) -> bool:
+    """Return whether these are a few short texts, which need no further look."""
+    if not 0 < len(values) <= _FAST_ITEMS:
+        return False
+    for value in values:
+        if type(value) is not str or len(value) > PLAIN_CHARS or not value.isascii():
+            return False
+    return True
 
 
 def _flat_start(

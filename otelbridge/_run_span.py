@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextvars import Context as OwnedContext
 from time import time_ns
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
@@ -14,24 +14,35 @@ from opentelemetry.trace import (
     INVALID_SPAN,
     NonRecordingSpan,
     Span,
+    SpanKind,
     Status,
     StatusCode,
     set_span_in_context,
 )
 
 from otelbridge import _run_ids, _tracing, semconv
+from otelbridge._attributes import AttributeValue
 from otelbridge._process import process
 from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import SHOWN_CONFIGURABLE
-from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
+from otelbridge.context import RUN_KEY, SPAN_KEY, border, owned_context
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
 
+_INTERNAL = SpanKind.INTERNAL
 _NO_CONTEXT = OwnedContext()
 _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
+
+
+class Describing(Protocol):
+    """What a span says that is not the run's own: its name, its kind, and more attributes."""
+
+    name: str
+    span_kind: SpanKind
+    attributes: dict[str, AttributeValue]
 
 
 class RecordedRun(ConfiguredRun):
@@ -40,18 +51,30 @@ class RecordedRun(ConfiguredRun):
     __slots__ = ()
 
     def _open(self, otel: Context, here: Run | None, now_ns: int) -> None:
+        context = self.context = owned_context(self._open_span(otel, here, now_ns))
+        if border.enter is not None:
+            context.run(border.enter, cast("Run", self))
+
+    def _open_span(
+        self,
+        otel: Context,
+        here: Run | None,
+        now_ns: int,
+        described: Describing | None = None,
+    ) -> Context:
+        """Open the span, as ``described``; return the OTel Context of the body."""
         above = self._above
         base = otel
         if above is not None and above is here:
             tracing = self._tracing = above._tracing
         elif above is None and self._parent_id is None:
-            tracing = self._tracing = _tracing.current()
+            tracing = self._tracing = self._root_tracing()
         else:
             parent_span, tracing = self._parent(here)
             self._tracing = tracing
             if parent_span is not None:
                 base = Context({**otel, SPAN_KEY: parent_span})
-        name = self.name
+        name, kind = self.name, _INTERNAL
         recorded = False
         span: Span
         try:
@@ -60,21 +83,29 @@ class RecordedRun(ConfiguredRun):
                 context = _span_of(base).get_span_context()
                 span = NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
             else:
-                attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                attributes: dict[str, Any] = own
                 if self.tags or self.metadata or not tracing.starts_plain:
-                    attributes = self._more_attributes(attributes)
+                    attributes = self._more_attributes(own)
+                if described is not None:
+                    name, kind = described.name, described.span_kind
+                    attributes = tracing.gate.more(attributes, described.attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
-                span = tracing.start(name or "unnamed", base, attributes, now_ns)
+                span = tracing.start(name or "unnamed", base, attributes, now_ns, kind)
                 recorded = span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
-        self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
         self.recorded = recorded
         if recorded:
             self._events = SpanEvents(self, span, tracing)
+        return Context({**base, SPAN_KEY: span, RUN_KEY: self})
+
+    def _root_tracing(self) -> Tracing:
+        """Return what traces a run that has none above it."""
+        return _tracing.current()
 
     def _more_attributes(self, own: dict[str, str]) -> dict[str, Any]:
         allowed = self._tracing.recording.configurable_keys
@@ -112,7 +143,7 @@ class RecordedRun(ConfiguredRun):
         ended = _run_ids.ended_run(number)
         if ended is not None:
             return NonRecordingSpan(ended.span_context), ended.tracing
-        return None, _tracing.current()
+        return None, self._root_tracing()
 
     @property
     def event_limit(self) -> int | None:

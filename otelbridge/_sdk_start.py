@@ -12,8 +12,7 @@ the names that it uses; the parameters of ``_Span``; and ``Span._attributes``, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -28,10 +27,7 @@ from opentelemetry.trace import (
 
 from otelbridge.context import SPAN_KEY
 
-Start = Callable[[str, Context, dict[str, Any], int], Span]
-"""Starts a span of this name, below the span of this context, with these clean attributes, at this
-time in ns since the epoch."""
-
+_INTERNAL = SpanKind.INTERNAL
 _MODULE = "opentelemetry.sdk.trace"
 _FLAGS = tuple(map(TraceFlags, range(4)))
 _SAMPLED = int(TraceFlags.SAMPLED)
@@ -48,6 +44,20 @@ _NAMES = frozenset(
 )
 
 
+class Start(Protocol):
+    """Starts a span below the span of ``context``, with clean attributes, at a time in ns."""
+
+    def __call__(
+        self,
+        name: str,
+        context: Context,
+        attributes: dict[str, Any],
+        now_ns: int,
+        kind: SpanKind = ...,
+        /,
+    ) -> Span: ...
+
+
 def starter_of(tracer: Tracer) -> Start:
     """Return what starts spans of ``tracer``: the short way where that works, else its own."""
     try:
@@ -56,8 +66,14 @@ def starter_of(tracer: Tracer) -> Start:
     except Exception:  # a tracer that is not as it looks
         pass
 
-    def start(name: str, context: Context, attributes: dict[str, Any], now_ns: int) -> Span:
-        return tracer.start_span(name, context, attributes=attributes, start_time=now_ns)
+    def start(
+        name: str,
+        context: Context,
+        attributes: dict[str, Any],
+        now_ns: int,
+        kind: SpanKind = _INTERNAL,
+    ) -> Span:
+        return tracer.start_span(name, context, kind, attributes=attributes, start_time=now_ns)
 
     return start
 
@@ -71,7 +87,7 @@ def _is_known(tracer: Any) -> bool:
 
 def _takes_attributes(tracer: Any) -> bool:
     """Tell whether attributes can be put into a span as they are."""
-    made = _ShortWay(tracer).blank("trial", SpanContext(1, 1, False), None, None)
+    made = _ShortWay(tracer).blank("trial", SpanContext(1, 1, False), None, None, None, _INTERNAL)
     made._attributes._dict.update({"key": 1})
     return dict(made.attributes) == {"key": 1} and made._attributes.dropped == 0
 
@@ -91,7 +107,8 @@ class _ShortWay:
         own: SpanContext,
         parent: SpanContext | None,
         at_end: Any,
-        attributes: Any = None,
+        attributes: Any,
+        kind: SpanKind,
     ) -> Any:
         """Make a span that is still to be started."""
         tracer = self._tracer
@@ -103,7 +120,7 @@ class _ShortWay:
             resource=tracer.resource,
             attributes=attributes,
             span_processor=tracer.span_processor,
-            kind=SpanKind.INTERNAL,
+            kind=kind,
             links=(),
             instrumentation_info=tracer.instrumentation_info,
             limits=tracer._span_limits,
@@ -112,7 +129,12 @@ class _ShortWay:
         )
 
     def __call__(
-        self, name: str, context: Context, attributes: dict[str, Any], now_ns: int
+        self,
+        name: str,
+        context: Context,
+        attributes: dict[str, Any],
+        now_ns: int,
+        kind: SpanKind = _INTERNAL,
     ) -> Span:
         tracer = self._tracer
         above = context.get(SPAN_KEY)
@@ -127,9 +149,7 @@ class _ShortWay:
             parent = None
             trace_id = ids.generate_trace_id()
             is_random = ids.is_trace_id_random()
-        sampled = tracer.sampler.should_sample(
-            context, trace_id, name, SpanKind.INTERNAL, attributes, ()
-        )
+        sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
         decision = sampled.decision
         flags = _SAMPLED if decision.is_sampled() else 0
         own = SpanContext(
@@ -144,9 +164,9 @@ class _ShortWay:
             return NonRecordingSpan(own)
         span: Span
         if sampled.attributes == attributes:
-            span = made = self.blank(name, own, parent, at_end)
+            span = made = self.blank(name, own, parent, at_end, None, kind)
             made._attributes._dict.update(attributes)
         else:  # the sampler has its own, which nobody has cleaned
-            span = made = self.blank(name, own, parent, at_end, sampled.attributes)
+            span = made = self.blank(name, own, parent, at_end, sampled.attributes, kind)
         made.start(now_ns, context)
         return span

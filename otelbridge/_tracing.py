@@ -231,6 +231,11 @@ def current() -> Tracing:
     return _in_use.get() or _default or default()
 
 
+def in_use() -> Tracing | None:
+    """Return the tracing of the ``use`` block here, or None outside of any."""
+    return _in_use.get()
+
+
 @contextmanager
 def use(tracing: Tracing) -> Iterator[Tracing]:
     """Use ``tracing`` for root runs begun inside this block, in this context only."""

@@ -59,6 +59,23 @@ def body_context(run: Run, span: trace.Span, base: Context) -> Context:
     return Context({**base, SPAN_KEY: span, RUN_KEY: run})
 
 
+class Border:
+    """Where another library's code begins, in the body of a run.
+
+    Attributes:
+        enter: called with each run inside its own ``contextvars.Context``, to set there what that
+            library looks for; None while there is no such library.
+    """
+
+    __slots__ = ("enter",)
+
+    def __init__(self) -> None:
+        self.enter: Callable[[Run], object] | None = None
+
+
+border = Border()
+
+
 def owned_context(context: Context) -> contextvars.Context:
     """Return a copy of the caller's ``contextvars.Context`` with ``context`` as OTel Context."""
     copied = contextvars.copy_context()

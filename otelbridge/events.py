@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time_ns
 from typing import Any, cast
+from uuid import UUID
 
 from opentelemetry.trace import get_current_span
 
@@ -101,8 +102,16 @@ def _record(manager: CallbackManager, name: str, data: Any) -> Run | None:
     """Give the event to the span of the manager's run; return that run while it is known."""
     run_id = manager.parent_run_id
     assert run_id is not None
+    return record_event(run_id, name, data)
+
+
+def record_event(run_id: UUID, name: str, data: Any) -> Run | None:
+    """Give an event to the span of the run with this id; return that run while it is known.
+
+    Of a run that has ended, or that nobody knows, it becomes a zero-length span.
+    """
     run = current_run()
-    if run is None or run.run_id != run_id:
+    if run is None or not run.is_named(run_id):
         run = _run_ids.live.get(run_id.int)
     if run is not None:
         run.record(name, data)

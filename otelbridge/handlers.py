@@ -295,6 +295,10 @@ def _spellings(hook: str) -> tuple[str, str]:
 _FLAGS = tuple(dict.fromkeys(ignore_flag(hook) for hook in HOOKS))
 
 
+def _no_hook(*args: Any, **kwargs: Any) -> None:
+    """Do nothing: what a hook does that is not served."""
+
+
 class Adapter:
     """Something that is no ``on_*`` handler, in that form.
 
@@ -326,6 +330,11 @@ class Adapter:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return as_handler, (self.source,)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("on_"):  # LangChain calls every hook of a handler, ours only its own
+            return _no_hook
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _offer(self, hook: str, function: Callable[..., Any]) -> None:
         setattr(self, f"on_{hook}", _fit(hook, function))
@@ -556,6 +565,8 @@ _OVERRIDDEN: dict[type, frozenset[str]] = {}
 
 
 def _overridden(kind: type) -> frozenset[str]:
+    if hasattr(kind, "serves_otelbridge"):  # it makes spans of LangChain's runs; ours have theirs
+        return frozenset()
     names = {name for name, _ in _ATTRIBUTES.values() if _is_overridden(kind, name)}
     flags = {flag for _, flag in _ATTRIBUTES.values() if getattr(kind, flag, None) is False}
     return frozenset(names | flags)
@@ -563,8 +574,8 @@ def _overridden(kind: type) -> frozenset[str]:
 
 def _is_overridden(kind: type, name: str) -> bool:
     function = getattr(kind, name, None)
-    if function is not None and issubclass(kind, Adapter):
-        return True
+    if issubclass(kind, Adapter):
+        return function is not None
     if function is None:
         # A class with __getattr__ (a mock, a proxy) may have any hook.
         return hasattr(kind, "__getattr__")

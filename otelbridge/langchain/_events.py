@@ -1,0 +1,194 @@
+"""LangChain's callbacks, heard before anybody else: which of them begin, feed and end a run.
+
+Every manager of LangChain's dispatches through two functions, ``handle_event`` and its async twin.
+Where one of our handlers is among those to be told, it is served first, in the caller's own frame
+and thread, and the others then as upstream does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
+
+from otelbridge import _run_ids
+from otelbridge._tracing import guard
+from otelbridge.context import RUN_KEY, get_otel
+from otelbridge.events import record_event
+from otelbridge.langchain._frames import SCOPE_KEY, Scope
+from otelbridge.langchain._runs import LangChainRun
+from otelbridge.run import Run
+
+if TYPE_CHECKING:
+    from otelbridge.langchain._presence import OtelCallbackHandler
+    from otelbridge.langchain._settings import Settings
+
+HIDDEN_TAG = "langsmith:hidden"
+_SUPPRESSED = _SUPPRESS_INSTRUMENTATION_KEY
+_SUPPRESSED_FORMERLY = "suppress_instrumentation"  # which instrumentations still set
+
+Words = dict[str, Any]
+_Told = list[Any]
+Split = Callable[[_Told], "tuple[OtelCallbackHandler | None, _Told]"]
+_Action = Callable[["Settings", _Told, tuple[Any, ...], Words], "LangChainRun | None"]
+
+
+def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., None]:
+    """Return what stands in for ``handle_event``.
+
+    Args:
+        original: upstream's.
+        split: gives our handler among those to be told, or None, and the others.
+    """
+
+    @wraps(original)
+    def handle_event(
+        handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
+    ) -> None:
+        ours, others = split(handlers)
+        if ours is None:
+            return original(handlers, event_name, ignore, *args, **kwargs)
+        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        if not others:
+            return None
+        try:
+            return original(others, event_name, ignore, *args, **kwargs)
+        except BaseException as error:
+            if begun is not None:  # a handler with raise_error: upstream ends no run then
+                begun.finish(error)
+            raise
+
+    return handle_event
+
+
+def async_dispatch(
+    original: Callable[..., Coroutine[Any, Any, None]], split: Split
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Return what stands in for ``ahandle_event``; ours is served before the first await."""
+
+    @wraps(original)
+    async def ahandle_event(
+        handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
+    ) -> None:
+        ours, others = split(handlers)
+        if ours is None:
+            return await original(handlers, event_name, ignore, *args, **kwargs)
+        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        if not others:
+            return None
+        try:
+            return await original(others, event_name, ignore, *args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun.finish(error)
+            raise
+
+    return ahandle_event
+
+
+def hear(
+    settings: Settings, told: _Told, event_name: str, args: tuple[Any, ...], words: Words
+) -> LangChainRun | None:
+    """Take one callback; return the run that it has begun, if it is a start."""
+    act = _ACTIONS.get(event_name)
+    if act is None:
+        return None
+    try:
+        return act(settings, told, args, words)
+    except Exception:
+        guard("follow a callback of LangChain")
+        return None
+
+
+def _start(kind: str, run_type: str) -> _Action:
+    def start(
+        settings: Settings, told: _Told, args: tuple[Any, ...], words: Words
+    ) -> LangChainRun | None:
+        otel = get_otel()
+        if is_suppressed(otel):
+            return None
+        tags = words.get("tags")
+        if tags and HIDDEN_TAG in tags and not settings.include_hidden:
+            _pass_over(words["run_id"], words.get("parent_run_id"), otel)
+            return None
+        scope = cast("Scope | None", otel.get(SCOPE_KEY))
+        graph = None
+        if scope is not None:
+            otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
+            graph = scope.graph
+        run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
+        if scope is not None:
+            scope.claim(run)
+        return run
+
+    return start
+
+
+def _end(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    run = _run_of(words["run_id"], told)
+    if run is not None:
+        run.complete(args[0] if args else None)
+
+
+def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    run = _run_of(words["run_id"], told)
+    if run is not None:
+        run.break_off(args[0], words.get("response"))
+
+
+def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    run = _run_ids.live.get(words["run_id"].int)
+    if isinstance(run, LangChainRun):
+        run.note_chunk()
+
+
+def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    if not is_suppressed(get_otel()):
+        record_event(words["run_id"], args[0], args[1])
+
+
+_ACTIONS: Mapping[str, _Action] = {
+    "on_chain_start": _start("chain", "chain"),
+    "on_chat_model_start": _start("chat_model", "llm"),
+    "on_llm_start": _start("llm", "llm"),
+    "on_tool_start": _start("tool", "tool"),
+    "on_retriever_start": _start("retriever", "retriever"),
+    "on_chain_end": _end,
+    "on_llm_end": _end,
+    "on_tool_end": _end,
+    "on_retriever_end": _end,
+    "on_chain_error": _fail,
+    "on_llm_error": _fail,
+    "on_tool_error": _fail,
+    "on_retriever_error": _fail,
+    "on_llm_new_token": _token,
+    "on_stream_event": _token,
+    "on_custom_event": _custom_event,
+}
+
+
+def is_suppressed(otel: Context) -> bool:
+    """Return whether the application has asked for no spans here."""
+    return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
+
+
+def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
+    """Let a run without a span stand for the nearest that has one, until it ends."""
+    above = _run_ids.live.get(parent_id.int) if parent_id is not None else otel.get(RUN_KEY)
+    if above is not None and run_id.int not in _run_ids.live:
+        _run_ids.live[run_id.int] = cast("Run", above)
+
+
+def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
+    """Return the live run that a callback with these handlers is of."""
+    run = _run_ids.live.get(run_id.int)
+    if run is None:
+        return None
+    if not run.is_named(run_id):  # one without a span, for which the run above it stands
+        del _run_ids.live[run_id.int]
+        _run_ids.remember(run_id.int, run.span.get_span_context(), run._tracing, run.name)
+        return None
+    return run.heard(told) if isinstance(run, LangChainRun) else None
