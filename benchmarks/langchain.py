@@ -81,9 +81,9 @@ def measure(effort: Effort, *, peers: bool) -> list[dict[str, Any]]:
         effort: of each contest.
         peers: install and time the others too.
     """
-    others = {name: (python_with(peer), peer.module) for name, peer in PEERS.items() if peers}
+    others = {name: (python_with(peer), peer.instrumentor) for name, peer in PEERS.items() if peers}
     sides = {
-        OURS: (sys.executable, "otelbridge.langchain"),
+        OURS: (sys.executable, "otelbridge.langchain:LangChainInstrumentor"),
         LANGCHAIN: (sys.executable, ALONE),
         **others,
     }

@@ -1,8 +1,7 @@
 """One contestant in the contests on LangChain: a process that runs laps when it is told to.
 
-``python -m benchmarks.langchain_contestant recording otelbridge.langchain`` instruments with that
-module's ``LangChainInstrumentor`` (``-``: with nothing). Then it answers each line of its input,
-JSON ``[method, *arguments]``, with a line of JSON.
+``python -m benchmarks.langchain_contestant recording MODULE:CLASS`` instruments with that class, or
+with none (``-``). Then it answers each line of its input, JSON ``[method, *arguments]``, with JSON.
 """
 
 from __future__ import annotations
@@ -29,8 +28,9 @@ class Contestant:
     def __init__(self, sdk: str, instrumentor: str) -> None:
         self._ended = set_up(next(known for known in SDKS if known == sdk))
         if instrumentor != ALONE:
-            names: Any = importlib.import_module(instrumentor)
-            names.LangChainInstrumentor().instrument(tracer_provider=trace.get_tracer_provider())
+            module, _, name = instrumentor.partition(":")
+            kind: Any = getattr(importlib.import_module(module), name)
+            kind().instrument(tracer_provider=trace.get_tracer_provider())
         # Only now: an application imports LangChain after it has been instrumented.
         programs = importlib.import_module("benchmarks.langchain_programs")
         self._laps = programs.laps(asyncio.new_event_loop())

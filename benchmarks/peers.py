@@ -14,8 +14,9 @@ from typing import Final
 
 from benchmarks.environment import ROOT, clean_environment
 
-PINNED: Final = ("langchain-core", "langgraph", "opentelemetry-sdk")
-"""What a peer is measured with, in the versions that are installed here."""
+PINNED: Final = ("langchain", "langchain-core", "langgraph", "opentelemetry-sdk")
+"""What a peer is measured with, in the versions that are installed here. One of them instruments
+nothing unless ``langchain`` itself is there, though the programs need it not."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +25,25 @@ class Peer:
 
     Attributes:
         package: what is installed.
-        module: where its ``LangChainInstrumentor`` is.
+        instrumentor: its ``BaseInstrumentor``, as ``module:class``.
     """
 
     package: str
-    module: str
+    instrumentor: str
 
 
 PEERS: Final = {
     "OpenInference": Peer(
-        "openinference-instrumentation-langchain", "openinference.instrumentation.langchain"
+        "openinference-instrumentation-langchain",
+        "openinference.instrumentation.langchain:LangChainInstrumentor",
     ),
     "OpenLLMetry": Peer(
-        "opentelemetry-instrumentation-langchain", "opentelemetry.instrumentation.langchain"
+        "opentelemetry-instrumentation-langchain",
+        "opentelemetry.instrumentation.langchain:LangchainInstrumentor",
     ),
     "OTel GenAI": Peer(
         "opentelemetry-instrumentation-genai-langchain",
-        "opentelemetry.instrumentation.genai.langchain",
+        "opentelemetry.instrumentation.genai.langchain:LangChainInstrumentor",
     ),
 }
 
