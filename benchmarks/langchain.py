@@ -91,7 +91,7 @@ def measure(effort: Effort, *, peers: bool) -> list[dict[str, Any]]:
     for sdk in dict.fromkeys(contest.sdk for contest in CONTESTS):
         with ExitStack() as stack:
             contestants = {
-                name: stack.enter_context(_contestant(python, sdk, instrumentor))
+                name: stack.enter_context(contestant(python, sdk, instrumentor))
                 for name, (python, instrumentor) in sides.items()
             }
             results += [
@@ -101,7 +101,8 @@ def measure(effort: Effort, *, peers: bool) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _contestant(python: str, sdk: Sdk, instrumentor: str) -> Iterator[Contestant]:
+def contestant(python: str, sdk: Sdk, instrumentor: str) -> Iterator[Contestant]:
+    """Run a contestant, in its own interpreter, for the time of a ``with`` block."""
     words = [python, "-m", "benchmarks.langchain_contestant", sdk, instrumentor]
     with subprocess.Popen(
         words,
@@ -125,7 +126,7 @@ def _result(
         **comparison(contest.name, times, LANGCHAIN, budgets),
         "sdk": contest.sdk,
         "spans": spans,
-        "a span": _beside_cheapest(contest, times, spans) if others else None,
+        "a span": beside_cheapest(contest, times, spans) if others else None,
     }
 
 
@@ -145,7 +146,7 @@ def _race(program: str, contestants: Mapping[str, Contestant], effort: Effort) -
     }
 
 
-def _beside_cheapest(
+def beside_cheapest(
     contest: Contest, times: Mapping[str, Times], spans: Mapping[str, int]
 ) -> dict[str, Any] | None:
     """What ours adds for each of its spans, beside the cheapest other with a span for each node."""
