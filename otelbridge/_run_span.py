@@ -25,7 +25,7 @@ from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import SHOWN_CONFIGURABLE
-from otelbridge.context import RUN_KEY, SPAN_KEY, owned_context
+from otelbridge.context import SPAN_KEY, body_context
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
@@ -57,10 +57,11 @@ class RecordedRun(ConfiguredRun):
         try:
             tracing.follow()
             if tracing.absent:  # as the API does by itself, in three layers
-                context = _span_of(base).get_span_context()
-                span = NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
+                span = INVALID_SPAN
+                if SPAN_KEY in base and (context := _span_of(base).get_span_context()).is_valid:
+                    span = NonRecordingSpan(context)
             else:
-                attributes = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                attributes = {semconv.RUN_ID: self._id_text(), semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
@@ -71,7 +72,7 @@ class RecordedRun(ConfiguredRun):
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
-        self.context = owned_context(Context({**base, SPAN_KEY: span, RUN_KEY: self}))
+        self.context = body_context(cast("Run", self), span, base)
         self.recorded = recorded
         if recorded:
             self._events = SpanEvents(self, span, tracing)
@@ -124,7 +125,7 @@ class RecordedRun(ConfiguredRun):
         return self._tracing.tracer().start_span(
             self._tracing.gate.name(semconv.PAGE_NAME.format(run=self.name)),
             set_span_in_context(self.span, Context()),
-            attributes={semconv.RUN_ID: self._text, semconv.PAGE: number},
+            attributes={semconv.RUN_ID: self._id_text(), semconv.PAGE: number},
             start_time=at_ns,
         )
 
@@ -148,11 +149,13 @@ class RecordedRun(ConfiguredRun):
         self.context = _NO_CONTEXT
         self._events = None
         if self._host is self:
-            self._host = None
+            self._host, self._backlogs = None, ()
         if self._process is not process.token:
             return  # inherited over a fork: the span is the parent's to export
         if events is None:
-            return self._end_span(0)
+            if type(span) is not NonRecordingSpan:  # whose end does nothing
+                self._end_span(0)
+            return
         record = None
         try:
             if error is not None:
@@ -204,7 +207,7 @@ class RecordedRun(ConfiguredRun):
     def _keep_id(self) -> None:
         """Put the run id back where the application's own attributes have pushed it out."""
         if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
-            self._set(semconv.RUN_ID, self._text)
+            self._set(semconv.RUN_ID, self._id_text())
 
     @property
     def captures(self) -> bool:
@@ -239,7 +242,7 @@ class RecordedRun(ConfiguredRun):
             self.span.get_span_context(),
             name,
             attributes,
-            (self.name, self._text),
+            (self.name, self._id_text()),
             at_ns,
         )
 

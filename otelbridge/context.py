@@ -54,15 +54,16 @@ def current_run(context: Context | None = None) -> Run | None:
     return cast("Run | None", held)
 
 
-def body_context(run: Run, span: trace.Span, base: Context) -> Context:
-    """Return ``base`` with ``span`` current and ``run`` as the current run."""
-    return Context({**base, SPAN_KEY: span, RUN_KEY: run})
+def body_context(run: Run, span: trace.Span, base: Context) -> contextvars.Context:
+    """Return a copy of the caller's ``contextvars.Context`` for the body of ``run``.
 
-
-def owned_context(context: Context) -> contextvars.Context:
-    """Return a copy of the caller's ``contextvars.Context`` with ``context`` as OTel Context."""
+    Its OTel Context is ``base`` with ``span`` current and ``run`` as the current run.
+    """
+    held = base.copy()  # a plain dict: only a Context cannot be changed
+    held[SPAN_KEY] = span
+    held[RUN_KEY] = run
     copied = contextvars.copy_context()
-    copied.run(set_otel, context)
+    copied.run(set_otel, Context(held))
     return copied
 
 

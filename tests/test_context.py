@@ -30,7 +30,6 @@ from otelbridge.context import (
     Steps,
     body_context,
     closable,
-    owned_context,
     steppable,
 )
 
@@ -199,25 +198,27 @@ def test_body_context_keeps_what_is_there() -> None:
         key = otel.create_key("mine")
         base = otel.set_value(key, 1, otel.Context())
         span = captured.tracer.start_span("own")
-        made = body_context(run, span, base)
+        made = body_context(run, span, base).run(otel.get_current)
         span.end()
     assert (made[key], current_run(made), trace.get_current_span(made)) == (1, run, span)
+    assert type(made) is otel.Context
     assert current_run(base) is None
 
 
-def test_owned_context_is_a_copy() -> None:
+def test_body_context_is_a_copy() -> None:
     """What is set inside it stays inside; what was set before it is seen in it."""
     key = otel.create_key("mine")
-    token = place.set("before")
-    try:
-        owned = owned_context(otel.set_value(key, 1))
-    finally:
-        place.reset(token)
-    assert owned.run(otel.get_value, key) == 1
-    assert otel.get_value(key) is None
-    assert owned.run(place.get) == "before"
-    owned.run(place.set, "inside")
-    assert (owned.run(place.get), place.get()) == ("inside", "outside")
+    with captured_cleanly(), start_run("one") as run:
+        token = place.set("before")
+        try:
+            owned = body_context(run, run.span, otel.set_value(key, 1))
+        finally:
+            place.reset(token)
+        assert owned.run(otel.get_value, key) == 1
+        assert otel.get_value(key) is None
+        assert owned.run(place.get) == "before"
+        owned.run(place.set, "inside")
+        assert (owned.run(place.get), place.get()) == ("inside", "outside")
 
 
 # ------------------------------------------------------------------ Inside
