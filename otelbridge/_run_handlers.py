@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from otelbridge import _run_ids
 from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
 from otelbridge._run_span import RecordedRun
@@ -76,8 +77,8 @@ class ToldRun(RecordedRun):
     def _hear_events(self) -> tuple[Hook, ...]:
         """Find out, once, who is told of events."""
         hooks = self._event_hooks = hooks_of(self.inheritable_handlers, "custom_event")
-        if hooks:
-            self._said_id()
+        if hooks and self._uuid is None:
+            self._uuid = _run_ids.uuid_of(self._id)
         return hooks
 
     def _tell_event(
@@ -182,12 +183,11 @@ class ToldRun(RecordedRun):
     def _settle_host(self, here: Run | None, is_async: bool) -> None:
         host = None if here is None else here._host
         loop = running_loop()
-        if host is not None and not host.ended:
-            if host._loop is loop or (loop is None and not is_async):
-                self._host, self._backlogs = host, host._backlogs
-                return
-        if is_async and loop is not None:
-            self._host = cast("Run", self)
+        is_near = host is not None and not host.ended
+        if is_near and (host._loop is loop or (loop is None and not is_async)):  # type: ignore[union-attr]
+            self._host, self._backlogs = host, host._backlogs  # type: ignore[union-attr]
+        elif is_async and loop is not None:
+            self._host = self  # type: ignore[assignment]
             self._loop = loop
             self._backlogs = []
 

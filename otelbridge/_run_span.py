@@ -61,18 +61,19 @@ class RecordedRun(ConfiguredRun):
                 if SPAN_KEY in base and (context := _span_of(base).get_span_context()).is_valid:
                     span = NonRecordingSpan(context)
             else:
-                attributes = {semconv.RUN_ID: self._id_text(), semconv.RUN_TYPE: self.run_type}
+                text = self._text = self._text or _run_ids.text_of(self._id)
+                attributes = {semconv.RUN_ID: text, semconv.RUN_TYPE: self.run_type}
                 if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
                 span = tracing.start(name or "unnamed", base, attributes, now_ns)
-                recorded = span.is_recording()
+                recorded = type(span) is not NonRecordingSpan and span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
         self.span = span
-        self.context = body_context(cast("Run", self), span, base)
+        self.context = body_context(self, span, base)
         self.recorded = recorded
         if recorded:
             self._events = SpanEvents(self, span, tracing)

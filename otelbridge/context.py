@@ -22,6 +22,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 if TYPE_CHECKING:
+    from otelbridge._run_state import RunState
     from otelbridge.run import Run
 
 T = TypeVar("T")
@@ -50,11 +51,11 @@ def current_run(context: Context | None = None) -> Run | None:
     Args:
         context: the OTel Context to look in; the current one when left out.
     """
-    held = (get_otel() if context is None else context).get(RUN_KEY)
-    return cast("Run | None", held)
+    otel = get_otel() if context is None else context
+    return otel.get(RUN_KEY)  # type: ignore[return-value]
 
 
-def body_context(run: Run, span: trace.Span, base: Context) -> contextvars.Context:
+def body_context(run: RunState, span: trace.Span, base: Context) -> contextvars.Context:
     """Return a copy of the caller's ``contextvars.Context`` for the body of ``run``.
 
     Its OTel Context is ``base`` with ``span`` current and ``run`` as the current run.

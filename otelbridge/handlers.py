@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from operator import attrgetter
-from typing import Any, Optional, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary, finalize
 
@@ -199,7 +199,7 @@ class CallbackHandler:
 
 # A plain tuple, since one is made for every run: a handler, its function for one hook, and the flag
 # that may switch it off (None: never).
-Hook = tuple[Any, Callable[..., Any], Optional[str]]
+Hook = tuple[Any, Callable[..., Any], str | None]
 
 
 def is_same(handler: Any, other: Any) -> bool:
@@ -518,13 +518,14 @@ def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
     found: tuple[Hook, ...] = ()
     name, flag = _ATTRIBUTES[hook]
     for handler in handlers:
-        names = _names_of(handler)
+        names = _SAID_BY_CLASS.get(type(handler))
+        own: Any = ()
+        if names is None:
+            names, own = _names_of(handler), getattr(handler, "__dict__", ())
         if name in names:
             function = getattr(handler, name, None)
             if function is not None:
-                fixed = flag in names and (
-                    type(handler) in _SAID_BY_CLASS or flag not in getattr(handler, "__dict__", ())
-                )
+                fixed = flag in names and flag not in own
                 found = (*found, (handler, function, None if fixed else flag))
     return found
 
@@ -532,15 +533,13 @@ def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
 def hook_names(handlers: Sequence[Any]) -> frozenset[str]:
     """Return the names (``on_chain_start`` and so on) of the hooks that anybody serves."""
     if len(handlers) == 1:
-        return _names_of(handlers[0])
+        (handler,) = handlers
+        return _SAID_BY_CLASS.get(type(handler)) or _names_of(handler)
     return frozenset().union(*map(_names_of, handlers))
 
 
 def _names_of(handler: Any) -> frozenset[str]:
     kind = type(handler)
-    names = _SAID_BY_CLASS.get(kind)
-    if names is not None:
-        return names
     names = _OVERRIDDEN.get(kind)
     if names is None:
         names = _keep(_OVERRIDDEN, kind, _overridden(kind))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import time_ns
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from otelbridge import _run_ids
 from otelbridge._backlog import running_loop
@@ -76,7 +76,7 @@ class Run(ToldRun):
         is_async: bool = False,
     ) -> None:
         otel = get_otel()
-        here = cast("Run | None", otel.get(RUN_KEY))
+        here: Run | None = otel.get(RUN_KEY)  # type: ignore[assignment]
         self.name = name
         self.run_type = run_type or kind
         self._kind = kind

@@ -161,6 +161,7 @@ class RunnableLambda(Runnable[Input, Output]):
                 f"{self!r} has an async function only; use ainvoke, or give it a sync one."
             )
         run = begin(self.name or self.get_name(), config, input)
+        output: Output
         try:
             if is_plain:
                 output = run.context.run(self.func, input)
@@ -172,7 +173,7 @@ class RunnableLambda(Runnable[Input, Output]):
             run.fail(error)
             raise
         run.end(output)
-        return cast("Output", output)
+        return output
 
     def _invoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
         output = _call(self.func, input, run, kwargs)
@@ -202,6 +203,7 @@ class RunnableLambda(Runnable[Input, Output]):
         run, rest = begin_async(self.name or self.get_name(), config, input)
         if rest is not None:
             await rest
+        output: Output
         try:
             if self._is_aplain and not kwargs:
                 coro = self.afunc(input)
@@ -224,7 +226,7 @@ class RunnableLambda(Runnable[Input, Output]):
         rest = run.begin_end(output)
         if rest is not None:
             await rest
-        return cast("Output", output)
+        return output
 
     async def _ainvoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
         if not hasattr(self, "afunc"):
