@@ -9,10 +9,11 @@ from __future__ import annotations
 from _random import Random  # all that is needed of ``random``, whose import takes 1.5 ms
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID, SafeUUID
 
 from otelbridge._process import renew_in_child
+from otelbridge._record import Record
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -78,12 +79,15 @@ def uuid_of(made: Id) -> UUID:
     return uuid
 
 
-class EndedRun(NamedTuple):
+class EndedRun(Record):
     """What is kept of a run after its end: enough for children and late events."""
 
-    span_context: SpanContext
-    tracing: Tracing
-    name: str
+    __slots__ = ("span_context", "tracing", "name")
+
+    def __init__(self, span_context: SpanContext, tracing: Tracing, name: str) -> None:
+        self.span_context = span_context
+        self.tracing = tracing
+        self.name = name
 
 
 live: dict[int, Run] = {}
