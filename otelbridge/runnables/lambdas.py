@@ -278,13 +278,29 @@ class RunnableLambda(Runnable[Input, Output]):
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
         """Await the function as a run and yield what it yields, or its output."""
-        return self.atransform(_in_run.aonce(input), config, **kwargs)
+        chunks = _in_run.aonce(input)
+        if not hasattr(self, "afunc") or not is_async_generator(self.afunc):
+            return self.atransform(chunks, config, **kwargs)
+        # The input is there already: the function's own generator can be the stream.
+        return self._atransform_stream_with_config(
+            chunks, self._generate, config, then=self._stream_returned, **kwargs
+        )
 
     def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
         """As ``astream``, once all input is there."""
         return self._atransform_stream_with_config(input, self._atransform, config, **kwargs)
+
+    def _generate(self, chunks: Any, run_manager: Run, **kwargs: Any) -> AsyncIterator[Any]:
+        generated: AsyncIterator[Any] = _call(self.afunc, chunks.first, run_manager, kwargs)
+        return generated
+
+    def _stream_returned(self, input: Any, last: Any, run: Run) -> AsyncIterator[Any] | None:
+        """Return what comes after the last chunk of a generator: chunks of a runnable in it."""
+        if isinstance(last, Runnable):
+            return last.astream(input, self._one_deeper(run, input))
+        return None
 
     async def _atransform(
         self, chunks: AsyncIterator[Any], run_manager: Run, **kwargs: Any
