@@ -1,7 +1,8 @@
 """Every attribute key and span name that otelbridge writes, in one place.
 
 Own keys start with ``otelbridge.``; the others are OpenTelemetry's semantic conventions
-(https://opentelemetry.io/docs/specs/semconv/).
+(https://opentelemetry.io/docs/specs/semconv/). What the LangChain integration alone writes is in
+``otelbridge.langchain._genai_semconv``.
 """
 
 from __future__ import annotations

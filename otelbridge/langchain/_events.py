@@ -51,7 +51,12 @@ def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., 
         ours, others = split(handlers)
         if ours is None:
             return original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -76,7 +81,12 @@ def async_dispatch(
         ours, others = split(handlers)
         if ours is None:
             return await original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -89,18 +99,16 @@ def async_dispatch(
     return ahandle_event
 
 
-def hear(
-    settings: Settings, told: _Told, event_name: str, args: tuple[Any, ...], words: Words
-) -> LangChainRun | None:
-    """Take one callback; return the run that it has begun, if it is a start."""
-    act = _ACTIONS.get(event_name)
-    if act is None:
-        return None
+def hear(settings: Settings, event_name: str, args: tuple[Any, ...], words: Words) -> None:
+    """Take one callback where callbacks are all that there is."""
     try:
-        return act(settings, told, args, words)
+        _ACTIONS[event_name](settings, _NOBODY, args, words)
     except Exception:
-        guard("follow a callback of LangChain")
-        return None
+        guard(_FOLLOW)
+
+
+_NOBODY: _Told = []
+_FOLLOW = "follow a callback of LangChain"
 
 
 def _start(kind: str, run_type: str) -> _Action:
@@ -117,6 +125,8 @@ def _start(kind: str, run_type: str) -> _Action:
         scope = cast("Scope | None", otel.get(SCOPE_KEY))
         graph = None
         if scope is not None:
+            if scope.begun(words["run_id"]) is not None:
+                return None  # an async chat model tells each of several handlers by itself
             otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
             graph = scope.graph
         run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
@@ -142,12 +152,19 @@ def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_ids.live.get(words["run_id"].int)
     if isinstance(run, LangChainRun):
-        run.note_chunk()
+        _one_of(run, words["run_id"], told).note_chunk()
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    if not is_suppressed(get_otel()):
-        record_event(words["run_id"], args[0], args[1])
+    otel = get_otel()
+    if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
+        return
+    run_id = words["run_id"]
+    run = _run_ids.live.get(run_id.int)
+    if run is None:
+        record_event(run_id, args[0], args[1])
+    elif run.recorded:
+        run.record(args[0], args[1])
 
 
 _ACTIONS: Mapping[str, _Action] = {
@@ -185,10 +202,27 @@ def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
 def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
     """Return the live run that a callback with these handlers is of."""
     run = _run_ids.live.get(run_id.int)
+    if isinstance(run, LangChainRun) and run.is_told(run_id, told):
+        return run
     if run is None:
         return None
     if not run.is_named(run_id):  # one without a span, for which the run above it stands
         del _run_ids.live[run_id.int]
         _run_ids.remember(run_id.int, run.span.get_span_context(), run._tracing, run.name)
         return None
-    return run.heard(told) if isinstance(run, LangChainRun) else None
+    return _one_of(run, run_id, told) if isinstance(run, LangChainRun) else None
+
+
+def _one_of(newest: LangChainRun, run_id: UUID, told: _Told) -> LangChainRun:
+    """Return the run that is meant among those that have been given one id."""
+    if newest.is_only:
+        return newest
+    if (run := newest.heard(told)) is not None:
+        return run
+    # An async chat model's start comes with a list of its own; its end, in the call's context.
+    otel = get_otel()
+    here = otel.get(RUN_KEY)
+    if isinstance(here, LangChainRun) and here.is_named(run_id):
+        return here
+    scope = cast("Scope | None", otel.get(SCOPE_KEY))
+    return (scope and scope.begun(run_id)) or newest
