@@ -22,6 +22,7 @@ from typing import Any, Final
 _INTEGRATION: Final = "langchain_create_agent"
 _UNNAMED: Final = "LangGraph"  # what LangGraph calls a graph without a name
 _EXECUTOR: Final = "AgentExecutor"
+_TOOLS: Final = ("ToolNode", "_ToolNode")  # the second is langchain's own, in 1.0
 _SAYS_AGENT: Final = re.compile(
     r"(?<![A-Za-z])(?:[Aa]gents?|AGENT)(?![a-z])|(?<=[a-z])Agent(?![a-z])"
 )
@@ -62,4 +63,4 @@ def _has_tools(graph: Any) -> bool:
     nodes = getattr(graph, "nodes", None)
     if not isinstance(nodes, Mapping):
         return False
-    return any(type(getattr(n, "bound", None)).__name__ == "ToolNode" for n in nodes.values())
+    return any(type(getattr(n, "bound", None)).__name__ in _TOOLS for n in nodes.values())
