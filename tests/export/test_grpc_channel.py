@@ -135,6 +135,13 @@ def test_code_decides(code: str, expected: str) -> None:
     assert kind(ask(fails(grpc.StatusCode[code], "why"))) == expected
 
 
+@pytest.mark.parametrize("code", ["INTERNAL", "UNKNOWN", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"])
+def test_failure_of_the_receiver_is_told_from_its_verdict(code: str) -> None:
+    """A code that says that the receiver itself has failed need not be about the request."""
+    is_fault = code in ("INTERNAL", "UNKNOWN")
+    assert ask(fails(grpc.StatusCode[code], "why")) == Refused(f"gRPC {code}: why", is_fault)
+
+
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
 def test_retry_info_is_honoured(code: str) -> None:
     """It tells when, and makes RESOURCE_EXHAUSTED one to try again."""

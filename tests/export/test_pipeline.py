@@ -335,29 +335,98 @@ def test_channel_that_cannot_be_closed_holds_nothing_up(
 # ---------------------------------------------------------------------------- one that refuses
 
 
-def refusing(bad: str) -> Peer:
-    """A receiver that refuses every request with a span of this name."""
-    return Peer(lambda names: Refused("no such thing") if bad in names else Delivered())
+FAULTS = pytest.mark.parametrize("is_fault", [False, True], ids=["refused", "failing"])
 
 
+def refusing(*bad: str, is_fault: bool = False) -> Peer:
+    """A receiver that refuses, or fails over, every request with a span of these names."""
+    refused = Refused("no such thing", is_fault)
+    return Peer(lambda names: refused if set(bad) & set(names) else Delivered())
+
+
+@FAULTS
+@pytest.mark.parametrize("place", [0, 300, 511])
 @pytest.mark.parametrize("durable", [False, True])
 def test_one_bad_span_in_512_is_set_aside_and_511_arrive(
-    tmp_path: Path, durable: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, durable: bool, place: int, is_fault: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request is split until the bad span is alone; it can be read, and is told."""
-    peer, names = refusing("s300"), numbered("s", 512)
+    bad = f"s{place}"
+    peer, names = refusing(bad, is_fault=is_fault), numbered("s", 512)
     with running(peer, tmp_path, Batching(delay_s=60), durable=durable) as pipeline:
         end(pipeline, *names)
         assert pipeline.force_flush(10_000) is False
         stats = pipeline.stats()
     assert (stats.sent, stats.rejected, stats.waiting) == (511, 1, 0)
-    assert sorted(peer.taken) == sorted(set(names) - {"s300"})
-    assert len(peer.asked) <= 19
+    assert sorted(peer.taken) == sorted(set(names) - {bad})
+    assert len(peer.asked) <= 19 + is_fault
     (letter,) = read_dead_letters(DeadLetters(tmp_path, SERVICE).path)
-    assert (letter.name, letter.reason, letter.where) == ("s300", "no such thing", "the peer")
+    assert (letter.name, letter.reason, letter.where) == (bad, "no such thing", "the peer")
     (line,) = lines(caplog)
     assert "lost spans: 1 refused by the peer (no such thing), set aside in" in line
     assert "rejected-" in line
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_receiver_that_fails_as_a_whole_loses_nothing(
+    tmp_path: Path, spool: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HTTP 500 for everything, for a while, is an outage: all arrives, once, with few requests."""
+    monkeypatch.setattr(backoff, "LONGEST_S", 0.2)
+    peer, names = Peer(lambda names: Refused("HTTP 500", is_fault=True)), numbered("s", 1_000)
+    with running(peer, tmp_path if spool else None, Batching(delay_s=0.02)) as pipeline:
+        for start in range(0, 1_000, 50):
+            end(pipeline, *names[start : start + 50])
+            time.sleep(0.05)
+        until(lambda: not pipeline.queued)
+        assert len(peer.asked) < 400
+        assert pipeline.stats().waiting == 1_000
+        assert "(it takes nothing, the last with HTTP 500)" in caplog.text
+        peer.answer = taking
+        assert pipeline.force_flush(10_000)
+    assert sorted(peer.taken) == sorted(names)
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_span_over_which_a_receiver_fails_waits_for_another_to_be_taken(
+    tmp_path: Path, spool: bool
+) -> None:
+    """Alone it may be the receiver that is at fault; when others are taken it is set aside."""
+    peer = refusing("bad", is_fault=True)
+    with running(peer, tmp_path if spool else None) as pipeline:
+        end(pipeline, "bad")
+        until(lambda: len(peer.asked) > 3)
+        assert (pipeline.stats().waiting, pipeline.stats().rejected) == (1, 0)
+        end(pipeline, "good")
+        until(lambda: pipeline.stats().rejected == 1)
+        assert (peer.taken, pipeline.stats().sent) == (["good"], 1)
+
+
+def test_span_with_no_other_to_try_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold up what is behind it on disk."""
+    peer = refusing("bad", is_fault=True)
+    with running(peer, tmp_path) as pipeline:
+        end(pipeline, "bad")
+        until(lambda: pipeline.stats().rejected == 1)
+        assert 20 <= len(peer.asked) <= 21
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_several_spans_over_which_a_receiver_fails_are_each_found(
+    tmp_path: Path, spool: bool
+) -> None:
+    """Side by side at the beginning too, where one after another is refused."""
+    bad = [f"s{n}" for n in (0, 1, 2, 3, 4, 77, 200)]
+    peer, names = refusing(*bad, is_fault=True), numbered("s", 256)
+    with running(peer, tmp_path if spool else None, Batching(delay_s=60)) as pipeline:
+        end(pipeline, *names)
+        assert pipeline.force_flush(10_000) is False
+        until(lambda: not pipeline.stats().waiting)
+        assert (pipeline.stats().sent, pipeline.stats().rejected) == (249, 7)
+        assert len(peer.asked) < 100
+    assert sorted(peer.taken) == sorted(set(names) - set(bad))
 
 
 def test_isolation_goes_on_where_an_outage_interrupted_it(tmp_path: Path) -> None:
@@ -667,15 +736,18 @@ def test_spans_that_end_after_shutdown_are_dropped_and_counted(tmp_path: Path) -
 # ---------------------------------------------------------------------------- all at once
 
 
+@FAULTS
 @pytest.mark.parametrize("durable", [False, True])
-def test_account_balances_whatever_happens_at_once(tmp_path: Path, durable: bool) -> None:
+def test_account_balances_whatever_happens_at_once(
+    tmp_path: Path, durable: bool, is_fault: bool
+) -> None:
     """Threads end spans and flush, the receiver errs in every way: all is accounted for."""
     chance = random.Random(4)
 
     def answer(names: Sequence[str]) -> Outcome:
         time.sleep(chance.random() * 0.002)
         if any(name.endswith("13") for name in names):
-            return Refused("unlucky")
+            return Refused("unlucky", is_fault)
         draw = chance.random()
         if draw < 0.1:
             return TryAgain("a hiccup", after_s=0.01 if draw < 0.05 else None)
