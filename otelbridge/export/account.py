@@ -68,7 +68,6 @@ class Account:
     Attributes:
         lock: the one lock of the account.
         changed: the same as a condition, for those who wait for a change.
-        waiting: spans that were counted in and are not yet out.
         spool_in: spans that have ever gone from memory to the spool.
         spool_out: spans that have ever left it, less those adopted.
         spool_due: how far into the spool sending is due.
@@ -78,30 +77,48 @@ class Account:
         self.lock = Shield()
         # A condition takes any lock; its signature names two.
         self.changed = threading.Condition(cast("Any", self.lock))
-        self.waiting = 0
         self.spool_in = self.spool_out = self.spool_due = 0
         self._ended = self._adopted = self._sent = self._replayed = self._rejected = 0
         self._dropped: dict[str, int] = {}
         self._open: set[int] = set()
         self._first_lost: int | None = None
 
-    def took(self, count: int) -> int:
-        """Count ended spans in; they are one batch from now on. Return its ``first``."""
-        first = self._ended + 1
-        self._ended += count
-        self.waiting += count
+    @property
+    def waiting(self) -> int:
+        """Spans that were counted in and are not yet out."""
+        out = self._sent + self._rejected + sum(self._dropped.values())
+        return self._ended + self._adopted - out
+
+    @property
+    def next(self) -> int:
+        """The number of the span that is counted in next."""
+        return self._ended + 1
+
+    def took(self, count: int, first: int | None = None) -> int:
+        """Count ended spans in; they are one batch from now on. Return its ``first``.
+
+        Args:
+            count: how many.
+            first: ``next``, for a caller that may be interrupted and call again.
+        """
+        first = self.next if first is None else first
         self._open.add(first)
+        self._ended = max(self._ended, first + count - 1)
         return first
 
     def adopted(self, count: int) -> None:
         """Count spans of a dead process in. They are in the spool, before all others."""
         self._adopted += count
-        self.waiting += count
         self.spool_out -= count
 
-    def spooled(self, count: int) -> None:
-        """Count spans that have gone from memory to the spool."""
-        self.spool_in += count
+    def spooled(self, count: int, before: int | None = None) -> None:
+        """Count spans that have gone from memory to the spool.
+
+        Args:
+            count: how many.
+            before: ``spool_in`` without them, for a caller that may be interrupted and call again.
+        """
+        self.spool_in = (self.spool_in if before is None else before) + count
 
     def due(self, least: int) -> bool:
         """Make it due to send what is in the spool, if it is at least so many spans."""
@@ -117,7 +134,6 @@ class Account:
 
     def sent(self, count: int, *, replayed: bool) -> None:
         """Count spans out that the receiver has acknowledged."""
-        self.waiting -= count
         self._sent += count
         self._replayed += count if replayed else 0
         self.changed.notify_all()
@@ -140,7 +156,6 @@ class Account:
 
     def _lost(self, count: int, first: int) -> None:
         if count:
-            self.waiting -= count
             if self._first_lost is None or first < self._first_lost:
                 self._first_lost = first
             self.changed.notify_all()

@@ -104,6 +104,11 @@ class Spool:
         return self._holdings.waiting
 
     @property
+    def appended(self) -> int:
+        """How many spans this process has put in so far."""
+        return self._holdings.appended
+
+    @property
     def size(self) -> int:
         """How many bytes the segments have on disk."""
         return self._holdings.size

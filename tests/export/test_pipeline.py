@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dis
 import logging
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from types import CodeType, FrameType
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
@@ -812,6 +817,63 @@ def test_exception_of_a_signal_handler_loses_no_span(tmp_path: Path, durable: bo
         assert interrupted
         assert it.force_flush(5_000)
     assert sorted(peer.taken) == sorted(names)
+
+
+class _Interruption(BaseException):
+    """What the handler of a time limit raises."""
+
+
+@cache
+def after_calls(code: CodeType) -> set[int]:
+    """Where in a function its interpreter looks for signals: behind calls, and at the start."""
+    steps = list(dis.get_instructions(code))
+    looks = ("CALL", "RESUME")
+    return {it.offset for before, it in pairwise(steps) if before.opname.startswith(looks)}
+
+
+def interrupted(pipeline: Pipeline, name: str, at: int) -> bool:
+    """End a span, and raise behind a call in the pipeline; False: it makes fewer calls than that."""
+    folder, steps = str(Path(pipeline_module.__file__).parent), iter(range(at))
+
+    def trace(frame: FrameType, event: str, arg: object) -> object:
+        if not frame.f_code.co_filename.startswith(folder):
+            return None
+        frame.f_trace_opcodes = True
+        is_step = event == "opcode" and frame.f_lasti in after_calls(frame.f_code)
+        if is_step and next(steps, None) is None:
+            sys.settrace(None)
+            raise _Interruption
+        return trace
+
+    span = tracer_of(pipeline).start_span(name)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        span.end()
+    except _Interruption:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("way", ["durable", "away", "memory"])
+def test_exception_of_a_signal_handler_at_any_step_loses_no_span(tmp_path: Path, way: str) -> None:
+    """Each step of the way of a span to the disk, or to the sender, is interrupted once."""
+    peer = Peer(away if way == "away" else taking)
+    batching = Batching(delay_s=60, batch=1, queue=1, memory=0 if way == "away" else 1 << 20)
+    with running(peer, tmp_path, batching, durable=way == "durable") as pipeline:
+        until(lambda: pipeline._reserve._spool)
+        at = 0
+        while interrupted(pipeline, f"s{at}", at):
+            at += 1
+        peer.answer = taking
+        assert pipeline.force_flush(20_000)
+        stats = pipeline.stats()
+    assert at > 50
+    assert (stats.waiting, stats.adopted, stats.sent) == (0, 0, stats.ended)
+    assert max(Counter(peer.taken).values()) == 1
+    assert len(peer.taken) == stats.ended
 
 
 @pytest.mark.parametrize("durable", [False, True])
