@@ -52,6 +52,10 @@ class Holdings:
             self._folders.append(self._own)
         return self._own
 
+    def is_own(self, folder: ProcessFolder) -> bool:
+        """Whether a folder is that of this process's own spans."""
+        return folder is self._own
+
     def adopted(self) -> int:
         """Return how many folders of dead processes are held."""
         return len(self._folders) - (self._own is not None)

@@ -18,6 +18,7 @@ from otelbridge.export.outbox import Batch, Outbox
 from otelbridge.export.parcel import Parcel
 from otelbridge.export.reserve import Reserve
 from otelbridge.export.route import Route
+from otelbridge.export.spool import Lease
 from otelbridge.export.units import Item, request
 
 _IDLE_S = 60.0
@@ -70,6 +71,7 @@ class Delivery:
         self._patient = False  # the receiver said itself how long to wait
         self._refusals = 0  # in a row
         self._suspicion = Suspicion()
+        self._late_to = 0  # the reserve has held spans up to this one while an attempt failed
         self._failed = False  # at the last attempt
         self.is_away = False
         self.in_flight = 0
@@ -186,11 +188,19 @@ class Delivery:
             if lease is None:
                 return False
             self._replay = Parcel(lease.items, self._batching, 0, lease)
+            self._replay.is_replay = self._has_waited(lease)
         if self._send(self._replay):
             done, self._replay = self._replay.lease, None
             if done is not None:
                 self._reserve.done(done)
         return True
+
+    def _has_waited(self, lease: Lease) -> bool:
+        """Tell a replay from what is in the reserve because all spans go there."""
+        if lease.is_adopted or not self._route.durable:
+            return True
+        with self._account.lock:
+            return self._account.own_out < self._late_to
 
     def _send(self, parcel: Parcel) -> bool:
         """Send a parcel; False where some of it must wait."""
@@ -254,8 +264,9 @@ class Delivery:
         with self._account.lock:
             self._check()
             parcel.todo.popleft()
-            self._account.sent(len(part) - rejected, replayed=parcel.lease is not None)
-            self._account.rejected(rejected, parcel.first)
+            self._account.sent(len(part) - rejected, replayed=parcel.is_replay)
+            is_adopted = parcel.lease is not None and parcel.lease.is_adopted
+            self._account.rejected(rejected, None if is_adopted else parcel.first)
             failed, self._failed = self._failed, False
             self.is_away = self._patient = False
         self._refusals = self._refusals + 1 if isinstance(outcome, Refused) else 0
@@ -282,6 +293,9 @@ class Delivery:
         pause_s = self._backoff.next_s() if after_s is None else min(after_s, _LONGEST_S)
         with self._account.lock:
             self._check()
+            self._late_to = self._account.spool_in
+            if self._replay is not None:
+                self._replay.is_replay = True
             self._away_until = monotonic() + pause_s
             self._patient = after_s is not None
             self.is_away = self._failed = True

@@ -34,9 +34,10 @@ class Parcel:
         first: the number by which the account knows them; 0 for those of a lease.
         lease: what they are of the reserve.
         todo: requests without an answer, the next one first.
+        is_replay: whether they had to wait in the reserve.
     """
 
-    __slots__ = ("_batching", "first", "lease", "todo")
+    __slots__ = ("_batching", "first", "is_replay", "lease", "todo")
 
     def __init__(
         self, items: Sequence[Item], batching: Batching, first: int, lease: Lease | None = None
@@ -44,6 +45,7 @@ class Parcel:
         self._batching = batching
         self.first = first
         self.lease = lease
+        self.is_replay = False
         self._cut(items)
 
     @property

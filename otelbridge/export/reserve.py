@@ -109,7 +109,8 @@ class Reserve:
             except SpoolUnavailable as error:
                 self._give_up(error)
             with self._account.lock:
-                self._account.unspooled(len(lease.items))
+                count = len(lease.items)
+                self._account.unspooled(count, count if lease.is_adopted else 0)
 
     def close(self) -> None:
         """Leave the rest to the next process of the service."""
@@ -152,7 +153,7 @@ class Reserve:
         if count:
             with self._account.lock:
                 self._account.dropped(count, 0, "spool full")
-                self._account.unspooled(count)
+                self._account.unspooled(count, count)  # adopted ones are the oldest
 
     def _reconcile(self, spool: Spool) -> None:
         """Count in what was adopted, and out what cannot be read back."""
@@ -161,7 +162,7 @@ class Reserve:
             missing = account.spool_in - account.spool_out - spool.waiting
             if missing > 0:
                 account.dropped(missing, 0, "spool damaged")
-                account.unspooled(missing)
+                account.unspooled(missing, missing)
             elif missing < 0:
                 account.adopted(-missing)
         self._notices.lost(max(missing, 0), "could not be read back from the spool")

@@ -39,10 +39,12 @@ class Lease(NamedTuple):
     Attributes:
         items: the spans, at least one.
         token: tells this lease from others.
+        is_adopted: whether an earlier process has left them.
     """
 
     items: list[Item]
     token: object
+    is_adopted: bool
 
 
 class _Place(NamedTuple):
@@ -250,7 +252,7 @@ class Spool:
             if items and not segment.gone:  # pushed out by now, they are counted as such
                 segment.taken = len(items)
                 self._place = _Place(folder, segment, end)
-                self._lease = Lease(items, self._place)
+                self._lease = Lease(items, self._place, not self._holdings.is_own(folder))
 
     def _read(self, folder: ProcessFolder, segment: Segment) -> Reader:
         """Return a reader that has records of this segment, unless they are lost."""

@@ -679,7 +679,7 @@ def test_durable_spans_are_sent_in_batches(tmp_path: Path) -> None:
     with running(peer, tmp_path, batching, durable=True) as pipeline:
         end(pipeline, *numbered("s", 640))
         assert pipeline.force_flush(10_000)
-        assert pipeline.stats().replayed == 640
+        assert pipeline.stats().replayed == 0
     assert len(peer.asked) < 40
     assert peer.taken == numbered("s", 640)
 
@@ -704,6 +704,25 @@ def test_flush_is_true_only_when_all_that_ended_before_is_acknowledged(tmp_path:
         peer.answer = lambda names: Refused("no")
         end(pipeline, "c")
         assert not pipeline.force_flush(5_000)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_flush_does_not_wait_for_spans_of_an_earlier_process(tmp_path: Path, durable: bool) -> None:
+    """They did not end in this one; those of this one are waited for, whoever goes first."""
+    with running(Peer(away), tmp_path) as first:
+        end(first, *numbered("old", 50))
+    peer = Peer(lambda names: Delivered() if "new" in names else TryAgain("away"))
+    with running(peer, tmp_path, durable=durable) as second:
+        until(lambda: second.stats().adopted == 50)
+        assert second.force_flush(5_000)
+        end(second, "new")
+        assert second.force_flush(5_000) is not durable  # on disk it is behind the old ones
+        peer.answer = taking
+        assert second.force_flush(5_000)
+        until(lambda: not second.stats().waiting)
+        stats = second.stats()
+        assert (stats.ended, stats.adopted, stats.sent) == (1, 50, 51)
+        assert stats.replayed == 50 + durable
 
 
 def test_flush_does_not_wait_for_spans_that_end_later(tmp_path: Path) -> None:
@@ -832,7 +851,7 @@ def after_calls(code: CodeType) -> set[int]:
 
 
 def interrupted(pipeline: Pipeline, name: str, at: int) -> bool:
-    """End a span, and raise behind a call in the pipeline; False: it makes fewer calls than that."""
+    """End a span, and raise behind a call in the pipeline; False: it makes fewer calls."""
     folder, steps = str(Path(pipeline_module.__file__).parent), iter(range(at))
 
     def trace(frame: FrameType, event: str, arg: object) -> object:
