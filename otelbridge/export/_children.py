@@ -1,4 +1,4 @@
-"""The end of a child that a library has forked: it leaves by ``os._exit``, with no exit handler run.
+"""The end of a child that a library has forked: no exit handler is run in it.
 
 Relied on, each where it is imported:
 
