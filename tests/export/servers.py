@@ -67,8 +67,13 @@ class Server:
         return seen
 
     def end(self, status: int, by: signal.Signals | None = signal.SIGTERM) -> None:
-        """Tell it to end, and see that it does so as it should, with nothing to complain of."""
-        if by is not None:
+        """Tell it to end, and see that it does so as it should, with nothing to complain of.
+
+        SIGINT goes to its workers too, as that of Ctrl-C does; with None it ends by itself.
+        """
+        if by is signal.SIGINT:
+            os.killpg(self.process.pid, by)
+        elif by is not None:
             self.process.send_signal(by)
         assert self.process.wait(PATIENCE_S) == status, self.log()
         assert "otelbridge" not in self.log().replace(str(ROOT), ""), self.log()

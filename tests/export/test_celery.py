@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,7 +52,7 @@ RECYCLED = ["--max-tasks-per-child", "3"]
 CASES = {
     "import, http, recycled": ("import", "http/protobuf", RECYCLED),
     "import, grpc, recycled": ("import", "grpc", RECYCLED),
-    "worker, grpc": ("worker", "grpc", []),
+    "worker, grpc, Ctrl-C": ("worker", "grpc", []),
     "import and worker, grpc, recycled": ("import worker", "grpc", RECYCLED),
 }
 
@@ -71,7 +72,10 @@ def work_off(folder: Path, set_up: str, protocol: str, options: list[str]) -> di
             web.end(0)
         with started([*WORKER, *options], folder / "worker", environ, received) as worker:
             answered = {number: result(queue, task, worker) for number, task in ids.items()}
-            worker.end(0)
+            if options:
+                worker.end(0)
+            else:
+                worker.end(1, by=signal.SIGINT)  # Celery's own status for it
     return {
         "expected": {number: through_the_queue(number, pid) for number, pid in answered.items()},
         "arrived": arrived(received),
@@ -108,7 +112,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
 
 @pytest.mark.parametrize("case", CASES)
 def test_warm_shutdown_loses_nothing(outcomes: dict[str, Future[Any]], case: str) -> None:
-    """SIGTERM to the worker; its processes are replaced after so many tasks, or are not."""
+    """SIGTERM to the worker whose processes are replaced after so many tasks; SIGINT to another."""
     outcome = outcomes[case].result()
     assert outcome["arrived"] == outcome["expected"]
     assert outcome["spans"] == 5 * REQUESTS

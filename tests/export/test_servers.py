@@ -117,12 +117,14 @@ def test_reload_by_hup(command: list[str], protocol: str, tmp_path: Path) -> Non
         assert_all_arrived(server)
 
 
-def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "workers"), [([*ASYNC, *PRELOAD], 2), ([*THREADS, *PRELOAD], 2), (UVICORN, 1)]
+)
+def test_ctrl_c_in_a_terminal(command: list[str], workers: int, tmp_path: Path) -> None:
     """SIGINT reaches the master and its workers at the same time."""
-    with running([*ASYNC, *PRELOAD], tmp_path, "import", "http/protobuf") as server:
-        server.ask_until(seen(2))
-        os.killpg(server.process.pid, signal.SIGINT)
-        server.end(0, by=None)
+    with running(command, tmp_path, "import", "http/protobuf") as server:
+        server.ask_until(seen(workers))
+        server.end(0, by=signal.SIGINT)
         assert_all_arrived(server)
 
 
