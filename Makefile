@@ -42,7 +42,7 @@ types: $(VENV)/.dev ## mypy (strict) and pyright, of the package and of programs
 doctest: $(VENV)/.test ## The examples in docstrings
 	$(RUN) pytest -q --doctest-modules otelbridge
 
-examples: $(VENV)/.runtime ## Every program in examples/ prints what it should
+examples: $(VENV)/.test ## Every program in examples/ prints what it should
 	$(BIN)/python tests/run_examples.py
 
 coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
