@@ -70,6 +70,8 @@ def described(
             ``tool_call_id``, ...); ``graph`` is LangGraph's graph, where the run is one.
         conventions: the version to speak.
     """
+    if kind == "chain":
+        return _chain(words)
     describe = _DESCRIBE.get(kind)
     return describe(mapping(serialized), words, conventions) if describe else None
 
@@ -116,7 +118,7 @@ def _retriever(serialized: Source, words: Words, version: Conventions) -> Descri
     return Described(_joined(semconv.RETRIEVAL, name), SpanKind.CLIENT, attributes)
 
 
-def _chain(serialized: Source, words: Words, version: Conventions) -> Described | None:
+def _chain(words: Words) -> Described | None:
     agent = agent_of(words)
     if agent is None:
         return None
@@ -136,7 +138,6 @@ _DESCRIBE: Final[dict[str, _Describe]] = {
     "llm": _llm,
     "tool": _tool,
     "retriever": _retriever,
-    "chain": _chain,
 }
 
 
