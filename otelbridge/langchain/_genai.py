@@ -12,6 +12,7 @@ completion            ``text_completion {model}``   CLIENT    the callback
 tool                  ``execute_tool {name}``       INTERNAL  the callback
 retriever             ``retrieval {run's name}``    CLIENT    the callback
 agent                 ``invoke_agent {name}``       INTERNAL  see `_agent`
+remote graph          the run's name                CLIENT    see `_remote`
 everything else       the run's name                INTERNAL
 ====================  ============================  ========  ======================================
 """
@@ -133,11 +134,20 @@ _MODEL: Final = ("model", "model_name", "model_id", "deployment_name")
 _METADATA_MODEL: Final = ("ls_model_name",)
 
 _Describe = Callable[[Source, Words, Conventions], "Described | None"]
+
+
+def _remote_graph(serialized: Source, words: Words, version: Conventions) -> Described:
+    attributes: Attributes = {}
+    add_server(attributes, words)
+    return Described(str(words.get("name")), SpanKind.CLIENT, attributes)
+
+
 _DESCRIBE: Final[dict[str, _Describe]] = {
     "chat_model": _chat_model,
     "llm": _llm,
     "tool": _tool,
     "retriever": _retriever,
+    "remote_graph": _remote_graph,
 }
 
 

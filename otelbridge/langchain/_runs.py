@@ -135,14 +135,19 @@ class LangChainRun(Run):
         """Return whether a callback with this id and these handlers is of this run: most are."""
         return run_id is self._uuid and self._told is told
 
-    def heard(self, told: Sequence[Any]) -> LangChainRun:
+    @property
+    def is_only(self) -> bool:
+        """Whether no other run had this id when this one began."""
+        return self._shadowed is None
+
+    def heard(self, told: Sequence[Any]) -> LangChainRun | None:
         """Return the run with this id whose handlers are ``told``: this one, or one it shadows."""
         run: Run | None = self
         while run is not None:
             if isinstance(run, LangChainRun) and run._told is told and not run.ended:
                 return run
             run = run._shadowed
-        return self
+        return None
 
     def _without_configurable(
         self, metadata: dict[str, Any], allowed: Collection[str]
