@@ -199,11 +199,13 @@ class LangChainRun(Run):
         if not self.recorded and not is_measured:
             return
         first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        gate = self._tracing.gate
         said: dict[str, Any] = {}
-        if output is not None:
-            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if output is not None or chunks:
+            version = self._settings.conventions
+            said = gate.more({}, ended(self._call, output, version, first_chunk_s=first_s))
         if self.recorded:
-            self.span.set_attributes(self._tracing.gate.more({}, said))
+            self.span.set_attributes(said)
             if error is None and (kind := said.get(semconv.ERROR_TYPE)):
                 self.span.set_status(Status(StatusCode.ERROR, str(kind)))
             if self.captures and output is not None:
@@ -211,9 +213,9 @@ class LangChainRun(Run):
         if is_measured and metrics is not None:
             kind = None
             if error is not None and outcome_of(error) is None:
-                kind = type(error).__qualname__
+                kind = str(gate.exception(error).get(semconv.EXCEPTION_TYPE))  # as on the span
             times = (self._begun_ns, perf_counter_ns())
-            metrics.record(told_of.attributes, said, times, chunks, kind)
+            metrics.record(gate.more({}, told_of.attributes), said, times, chunks, kind)
 
     def _set_content(self, content: Mapping[str, Any]) -> None:
         for key, value in content.items():

@@ -124,19 +124,22 @@ def test_agent_with_a_tool_is_a_tree_of_the_conventions(
     ]
 
 
-def test_content_is_there_where_it_is_captured(captured: CapturedRuns) -> None:
+def test_content_is_there_where_it_is_captured() -> None:
     """Messages, arguments and results are JSON on the spans, and redacted leaf by leaf."""
 
     def redact(key: str, value: Any) -> Any:
         return None if value == "Paris" else value
 
-    langchain.instrument(tracer_provider=captured.provider, capture_content=True, redact=redact)
-    with openai_server([Answer(tool_calls=[CALL]), "Sunny."]) as server:
+    with (
+        capture_runs(capture_content=True, redact=redact) as captured,
+        langchain.instrumented(tracer_provider=captured.provider),
+        openai_server([Answer(tool_calls=[CALL]), "Sunny."]) as server,
+    ):
         create_agent(model(server), [weather]).invoke({"messages": [("user", "Where?")]})
     content = {
         (span.name, key): value
         for span in captured.spans
-        for key, value in (span.attributes or {}).items()
+        for key, value in span.attributes.items()
         if key.startswith(("gen_ai.input", "gen_ai.output.messages", "gen_ai.tool.call."))
     }
     hidden = {"city": "[redacted]"}
