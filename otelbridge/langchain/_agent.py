@@ -3,9 +3,9 @@
 A graph of LangGraph is an agent where one of these holds, in this order:
 
 - its own config names the integration ``langchain_create_agent``, as ``create_agent`` of langchain
-  does from 1.1 (agents/factory.py);
-- it has a ``ToolNode`` beside other nodes, as in agents made by ``create_react_agent``, by langchain
-  1.0, or by hand: a model that chooses tools is what the conventions call an agent;
+  writes it (agents/factory.py);
+- it has a ``ToolNode`` beside other nodes, as in agents made by ``create_react_agent``, or by hand:
+  a model that chooses tools is what the conventions call an agent;
 - its name says so, such as ``"support agent"``.
 
 The graph's own config is asked and not the run's metadata: metadata is inherited, so that in an
