@@ -145,9 +145,7 @@ def test_consumers_of_streams_keep_their_context(name: str, traced: Traced) -> N
                     await asyncio.sleep(0)
 
         asyncio.run(pull())
-    below = {
-        (span.name, span.parent and span.parent.span_id) for span in traced.captured.spans
-    }
+    below = {(span.name, span.parent and span.parent.span_id) for span in traced.captured.spans}
     outer = traced.captured.find("outer").context
     assert outer is not None
     assert {parent for called, parent in below if called == "of consumer"} == {outer.span_id}

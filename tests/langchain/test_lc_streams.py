@@ -138,15 +138,14 @@ def test_a_stream_that_is_left_early_is_closed(name: str, how: str, traced: Trac
             stream.throw(GeneratorExit())
     del stream
     gc.collect()
-    print(drawn(traced.captured)); assert drawn(traced.captured) == STREAMS[name][3]
+    print(drawn(traced.captured))
+    assert drawn(traced.captured) == STREAMS[name][3]
     traced.check()
 
 
 @every_stream
 @pytest.mark.parametrize("how", ["aclose", "other task", "dropped", "loop shut down"])
-def test_an_async_stream_that_is_left_early_is_closed(
-    name: str, how: str, traced: Traced
-) -> None:
+def test_an_async_stream_that_is_left_early_is_closed(name: str, how: str, traced: Traced) -> None:
     """However it is left, each of its runs ends with outcome closed or cancelled, once."""
 
     async def pull() -> Any:
@@ -169,7 +168,8 @@ def test_an_async_stream_that_is_left_early_is_closed(
     left = asyncio.run(pull())
     del left
     gc.collect()
-    found = drawn(traced.captured); print(found)
+    found = drawn(traced.captured)
+    print(found)
     # Upstream stops a graph's tasks by cancel where the loop is shut down.
     assert found.replace("(cancelled)", "(closed)") in _left_early(name)
     traced.check()
