@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 _ENDED = Context()
+_PART = "content-block-delta"
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -59,6 +60,7 @@ class LangChainRun(Run):
         "_given",
         "_is_interrupted",
         "_settings",
+        "_tells_chunks",
         "_told",
         "is_interrupted_below",
         "otel",
@@ -101,6 +103,7 @@ class LangChainRun(Run):
         self._shadowed = None
         told_of = self._described = _described(settings, kind, args[0], words, graph)
         self._chunks_ns: list[int] | None = None
+        self._tells_chunks = False
         self._begun_ns = 0
         if told_of is None:
             self.otel = self._open_span(otel, here, time_ns())
@@ -159,6 +162,16 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        self._tells_chunks = True
+        self._note_time()
+
+    def note_stream_event(self, event: Any) -> None:
+        """Note a part of the answer, where the model does not tell of its chunks as well."""
+        is_part = isinstance(event, Mapping) and event.get("event") == _PART
+        if is_part and not self._tells_chunks:
+            self._note_time()
+
+    def _note_time(self) -> None:
         chunks = self._chunks_ns
         if chunks is None:
             self._chunks_ns = [perf_counter_ns()]

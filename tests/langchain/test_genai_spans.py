@@ -165,23 +165,33 @@ def test_content_is_there_where_it_is_captured() -> None:
     }
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-def test_stream_is_measured_when_it_has_ended(captured: CapturedRuns, is_async: bool) -> None:
+def stream(chat: ChatOpenAI) -> None:
+    for _chunk in chat.stream("hi"):
+        pass
+
+
+def astream(chat: ChatOpenAI) -> None:
+    async def consume() -> None:
+        async for _chunk in chat.astream("hi"):
+            pass
+
+    asyncio.run(consume())
+
+
+def events(chat: ChatOpenAI) -> None:
+    """Stream by events: the model tells of each chunk, and LangChain of events as well."""
+    for _event in chat.stream_events("hi", version="v3"):
+        pass
+
+
+@pytest.mark.parametrize("way", [stream, astream, events])
+def test_stream_is_measured_when_it_has_ended(captured: CapturedRuns, way: Any) -> None:
     """A stream says when its first chunk came; tokens and times are in the metrics."""
     reader = InMemoryMetricReader()
     langchain.instrument(tracer_provider=captured.provider, meter_provider=MeterProvider([reader]))
     slow = Answer("one two three", usage=COUNTS, delay_s=0.02, chunk_delay_s=0.02)
-
-    async def consume(chat: ChatOpenAI) -> None:
-        async for _chunk in chat.astream("hi"):
-            pass
-
     with openai_server([slow]) as server:
-        if is_async:
-            asyncio.run(consume(model(server)))
-        else:
-            for _chunk in model(server).stream("hi"):
-                pass
+        way(model(server))
     (span,) = captured.spans
     said = conventional(span)
     first_s = said.pop("gen_ai.response.time_to_first_chunk")
@@ -209,6 +219,8 @@ def test_stream_is_measured_when_it_has_ended(captured: CapturedRuns, is_async: 
     assert first.sum == pytest.approx(first_s)
     assert 0.02 <= first.sum < first.sum + between.sum <= duration.sum
     assert between.sum >= 0.04
+    # The server's six chunks, and where LangChain streams by itself a last one of its own.
+    assert between.count == (5 if way is events else 6)
 
 
 def test_refused_call_is_measured_with_its_error(captured: CapturedRuns) -> None:
