@@ -58,6 +58,8 @@ def instrument(settings: Settings) -> None:
                 )
             return
         _state.settings = settings
+        if settings.others is not None and not settings.others.look():
+            settings.others = None
         install()
         if (hooks := _imported(_HOOKS)) is not None:
             _hook(hooks)

@@ -112,6 +112,8 @@ class LangChainRun(Run):
             self._capture_start(args[1], words)
 
     def _root_tracing(self) -> Tracing:
+        if (others := self._settings.others) is not None and not others.look():
+            self._settings.others = None
         return _tracing.in_use() or self._settings.tracing or _tracing.current()
 
     @property
@@ -128,6 +130,10 @@ class LangChainRun(Run):
         if self._given is None:
             self._given = config["callbacks"]
             self._config = config
+
+    def is_told(self, run_id: UUID, told: Sequence[Any]) -> bool:
+        """Return whether a callback with this id and these handlers is of this run: most are."""
+        return run_id is self._uuid and self._told is told
 
     def heard(self, told: Sequence[Any]) -> LangChainRun:
         """Return the run with this id whose handlers are ``told``: this one, or one it shadows."""

@@ -29,7 +29,7 @@ from typing import Any
 from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, body_context, get_otel, set_otel
-from otelbridge.langchain import _borders, _frames, _graphs
+from otelbridge.langchain import _borders, _frames, _graphs, _remote
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
 from otelbridge.runnables.base import Runnable
@@ -154,6 +154,7 @@ SEAMS: Mapping[str, Enter] = {
     "langchain_core.language_models.llms": _completion_models,
     "langgraph._internal._runnable": _nodes,
     "langgraph.pregel.main": _graph,
+    "langgraph.pregel.remote": _remote.enter,
 }
 
 

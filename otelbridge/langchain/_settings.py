@@ -9,6 +9,7 @@ from otelbridge import _tracing
 from otelbridge._tracing import Recording, Redact, Tracing
 from otelbridge.langchain._genai_semconv import Conventions
 from otelbridge.langchain._metrics import Metrics
+from otelbridge.langchain._others import Others
 
 
 class Settings:
@@ -28,6 +29,7 @@ class Settings:
         tracing: of root runs, where an argument asks for one of their own.
         conventions: the version of the GenAI semantic conventions.
         metrics: of model calls.
+        others: looks for what else instruments LangChain; None when it has looked enough.
 
     Raises:
         ConfigurationError: an argument cannot be used.
@@ -38,6 +40,7 @@ class Settings:
         "conventions",
         "include_hidden",
         "metrics",
+        "others",
         "tracing",
         "writer_events",
     )
@@ -60,6 +63,7 @@ class Settings:
         self.writer_events = writer_events
         self.conventions = Conventions.from_env()
         self.metrics = Metrics(meter_provider, self.conventions)
+        self.others: Others | None = Others(tracer_provider)
         self.tracing: Tracing | None = None
         if tracer_provider is not None or said:
             recording: Recording = _tracing.default().recording.replaced(**said)

@@ -17,7 +17,9 @@ from otelbridge import langchain
 from otelbridge.langchain import _patch
 from otelbridge.testing import capture_runs
 
-_patch.left_out.update(name for name in os.environ.get("OTELBRIDGE_LEFT_OUT", "").split(",") if name)
+_patch.left_out.update(
+    name for name in os.environ.get("OTELBRIDGE_LEFT_OUT", "").split(",") if name
+)
 
 
 def _traced(way: str) -> Iterator[Traced]:

@@ -42,8 +42,24 @@ SETTINGS = ("OTEL_", "OTELBRIDGE_", "LANGCHAIN_", "LANGSMITH_", "LANGGRAPH_", "P
 """Beginnings of the names of settings that would change what is tested."""
 
 # The options in the suites' own settings are replaced: they ask for reports that nobody reads here.
-PYTEST = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "beside_upstream", "-q", "--tb=short"]
-PLUGINS = ["-p", "no:cacheprovider", "--benchmark-disable", "--disable-socket", "--allow-unix-socket"]
+PYTEST = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-o",
+    "addopts=",
+    "-p",
+    "beside_upstream",
+    "-q",
+    "--tb=short",
+]
+PLUGINS = [
+    "-p",
+    "no:cacheprovider",
+    "--benchmark-disable",
+    "--disable-socket",
+    "--allow-unix-socket",
+]
 
 
 @dataclass(frozen=True)
@@ -204,7 +220,12 @@ def run(suite: Suite, way: str, chosen: Iterable[str]) -> Ran:
         done = subprocess.run(
             [*PYTEST, *PLUGINS, f"--basetemp={basetemp}", *chosen],
             cwd=suite.folder,
-            env={**_surroundings(), **suite.settings, "UPSTREAM_WAY": way, "UPSTREAM_RESULTS": str(results)},
+            env={
+                **_surroundings(),
+                **suite.settings,
+                "UPSTREAM_WAY": way,
+                "UPSTREAM_RESULTS": str(results),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -247,7 +268,9 @@ def confirmed(
         return expected
     files = sorted({difference.file for difference in doubted})
     print(f"{suite.name}: once more, one process at a time: {', '.join(files)}", flush=True)
-    again = {one.test for one in differences(suite.name, {way: run(suite, way, files) for way in WAYS})}
+    again = {
+        one.test for one in differences(suite.name, {way: run(suite, way, files) for way in WAYS})
+    }
     for difference in doubted:
         if difference.test not in again:
             print(f"differed once, and not again: {difference}", flush=True)
@@ -298,7 +321,9 @@ def main() -> int:
         found = confirmed(suite, differences(suite.name, rounds), allowed)
         wrong += complaints(found, allowed, () if chosen else [suite.name])
         wrong += [] if chosen else [f"{suite.name}: {claim}" for claim in not_instrumented(rounds)]
-    print("\n".join([*wrong, f"{len(wrong) or 'nothing'} wrong, {time.monotonic() - started:.0f} s"]))
+    print(
+        "\n".join([*wrong, f"{len(wrong) or 'nothing'} wrong, {time.monotonic() - started:.0f} s"])
+    )
     return 1 if wrong else 0
 
 

@@ -45,7 +45,9 @@ def _instrument(*, content: bool) -> None:
 
 
 # What pytest needs for the suite's `filterwarnings` is there already, and is not instrumented.
-if early := {"langchain_core.callbacks", "langchain_core.runnables", "langgraph"} & set(sys.modules):
+if early := {"langchain_core.callbacks", "langchain_core.runnables", "langgraph"} & set(
+    sys.modules
+):
     raise RuntimeError(f"imported before the instrumentation: {', '.join(sorted(early))}")
 if (way := os.environ["UPSTREAM_WAY"]) != "alone":
     _instrument(content=way == "content")
