@@ -125,6 +125,8 @@ def _start(kind: str, run_type: str) -> _Action:
         scope = cast("Scope | None", otel.get(SCOPE_KEY))
         graph = None
         if scope is not None:
+            if scope.begun(words["run_id"]) is not None:
+                return None  # an async chat model tells each of several handlers by itself
             otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
             graph = scope.graph
         run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
@@ -150,7 +152,7 @@ def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_ids.live.get(words["run_id"].int)
     if isinstance(run, LangChainRun):
-        run.note_chunk()
+        _one_of(run, words["run_id"], told).note_chunk()
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
@@ -208,4 +210,19 @@ def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
         del _run_ids.live[run_id.int]
         _run_ids.remember(run_id.int, run.span.get_span_context(), run._tracing, run.name)
         return None
-    return run.heard(told) if isinstance(run, LangChainRun) else None
+    return _one_of(run, run_id, told) if isinstance(run, LangChainRun) else None
+
+
+def _one_of(newest: LangChainRun, run_id: UUID, told: _Told) -> LangChainRun:
+    """Return the run that is meant among those that have been given one id."""
+    if newest.is_only:
+        return newest
+    if (run := newest.heard(told)) is not None:
+        return run
+    # An async chat model's start comes with a list of its own; its end, in the call's context.
+    otel = get_otel()
+    here = otel.get(RUN_KEY)
+    if isinstance(here, LangChainRun) and here.is_named(run_id):
+        return here
+    scope = cast("Scope | None", otel.get(SCOPE_KEY))
+    return (scope and scope.begun(run_id)) or newest

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -71,6 +72,10 @@ class Scope(Frame):
         self._runs.append(run)
         if self._enters:
             set_otel(run.otel)  # in the frame's own step, or in a child task, which drops it
+
+    def begun(self, run_id: UUID) -> LangChainRun | None:
+        """Return the run with this id that has begun in this call, or None."""
+        return next((run for run in self._runs if run.is_named(run_id)), None)
 
     def run(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call ``func`` inside the scope's context: the run's, once it has begun."""
@@ -158,7 +163,7 @@ def _run_of(manager: Any) -> LangChainRun | None:
 
     run_id = getattr(manager, "run_id", None)
     run: Run | None = None if run_id is None else _run_ids.live.get(run_id.int)
-    return run.heard(manager.handlers) if isinstance(run, LangChainRun) else None
+    return (run.heard(manager.handlers) or run) if isinstance(run, LangChainRun) else None
 
 
 def around_call(open_: Open, original: Method) -> Method:

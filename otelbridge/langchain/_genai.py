@@ -138,7 +138,7 @@ _Describe = Callable[[Source, Words, Conventions], "Described | None"]
 
 def _remote_graph(serialized: Source, words: Words, version: Conventions) -> Described:
     attributes: Attributes = {}
-    _server(attributes, words)
+    add_server(attributes, words)
     return Described(str(words.get("name")), SpanKind.CLIENT, attributes)
 
 

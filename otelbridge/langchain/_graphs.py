@@ -157,4 +157,4 @@ def _run_of(loop: Any) -> LangChainRun | None:
     run = _run_ids.live.get(manager.run_id.int)
     if not isinstance(run, LangChainRun) or not run.is_named(manager.run_id):
         return None
-    return run.heard(manager.handlers)
+    return run.heard(manager.handlers) or run

@@ -77,7 +77,7 @@ def _begin(graph: Any, client: str, config: Any) -> LangChainRun | None:
         return None
     http = getattr(getattr(graph, client, None), "http", None)
     words = {
-        "run_id": full.get("run_id") or _run_ids.uuid_of(_run_ids.new_text(time_ns())),
+        "run_id": full.get("run_id") or _run_ids.uuid_of(_run_ids.new_id(time_ns())),
         "parent_run_id": manager.parent_run_id,
         "name": full.get("run_name") or graph.get_name(),
         "tags": manager.tags,

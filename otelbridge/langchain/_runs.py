@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context as OwnedContext
+from contextvars import copy_context
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -14,7 +15,7 @@ from opentelemetry.trace import Status, StatusCode
 from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._process import process
 from otelbridge._tracing import Tracing, guard
-from otelbridge.context import RUN_KEY, owned_context
+from otelbridge.context import RUN_KEY, set_otel
 from otelbridge.langchain._genai import Described, described
 from otelbridge.langchain._genai_response import ended
 from otelbridge.langchain._genai_semconv import PROVIDER_NAME
@@ -91,7 +92,7 @@ class LangChainRun(Run):
         self.handlers = []
         self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
         self.block = self._above = self._given = None
-        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = ()
         self._names = _NO_NAMES
@@ -119,7 +120,9 @@ class LangChainRun(Run):
     @property
     def context(self) -> OwnedContext:
         """A new ``contextvars.Context`` inside the run: LangChain enters bodies by its own."""
-        return owned_context(self.otel)
+        context = copy_context()
+        context.run(set_otel, self.otel)
+        return context
 
     @context.setter
     def context(self, value: OwnedContext) -> None:
@@ -135,14 +138,19 @@ class LangChainRun(Run):
         """Return whether a callback with this id and these handlers is of this run: most are."""
         return run_id is self._uuid and self._told is told
 
-    def heard(self, told: Sequence[Any]) -> LangChainRun:
+    @property
+    def is_only(self) -> bool:
+        """Whether no other run had this id when this one began."""
+        return self._shadowed is None
+
+    def heard(self, told: Sequence[Any]) -> LangChainRun | None:
         """Return the run with this id whose handlers are ``told``: this one, or one it shadows."""
         run: Run | None = self
         while run is not None:
             if isinstance(run, LangChainRun) and run._told is told and not run.ended:
                 return run
             run = run._shadowed
-        return self
+        return None
 
     def _without_configurable(
         self, metadata: dict[str, Any], allowed: Collection[str]

@@ -198,14 +198,13 @@ def node(name: str, inside: Any = None, ticks: int = 2) -> tuple[str, RunnableLa
 
 
 class Slow(AsyncCallbackHandler):
-    """An async handler that gives way twice in every hook."""
+    """An async handler that gives way in every hook."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
 
     async def _hear(self, hook: str) -> None:
-        for _ in range(2):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self.heard.append(hook)
 
 

@@ -81,7 +81,12 @@ CALLS: dict[str, tuple[Call, str]] = {
 }
 
 
-@pytest.mark.parametrize("slow", [False, True], ids=["", "slow handler"])
+@pytest.mark.parametrize(
+    ("traced", "slow"),
+    [("instrument", False), ("instrument", True), ("handler", True)],
+    ids=["instrument", "instrument-slow", "handler-slow"],
+    indirect=["traced"],
+)
 @pytest.mark.parametrize("name", CALLS)
 def test_cancel_at_every_tick_ends_each_span_once(name: str, slow: bool, traced: Traced) -> None:
     """Cancelled after k ticks, for every k: no span is open when the awaiting code goes on."""

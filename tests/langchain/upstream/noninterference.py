@@ -3,8 +3,8 @@
     python tests/langchain/upstream/noninterference.py [--only SUITE] [PYTEST_ARGUMENTS]
 
 ``make noninterference`` does this, in an environment of its own. The tests are those of the source
-distributions of the versions that are installed; only ``tests/`` and ``pyproject.toml`` are taken out,
-into ``$XDG_CACHE_HOME/otelbridge-upstream`` (default ``~/.cache``).
+distributions of the versions that are installed; only ``tests/`` and ``pyproject.toml`` are taken
+out, into ``$XDG_CACHE_HOME/otelbridge-upstream`` (default ``~/.cache``).
 
 Each suite runs three times: alone, instrumented, and with content captured too. Each time is one
 process, so that tests meet the same order and the same neighbours. What fails every time is equal.
