@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from langchain.agents import create_agent
 from langchain_core.callbacks import adispatch_custom_event
-from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
@@ -43,7 +43,7 @@ async def ask(question: str) -> StreamingResponse:
     async def words() -> AsyncIterator[str]:
         asked = HumanMessage(question)
         async for message, _ in agent.astream({"messages": [asked]}, stream_mode="messages"):
-            if isinstance(message, AIMessageChunk) and message.text:
+            if isinstance(message, AIMessage) and message.text:
                 yield message.text
 
     return StreamingResponse(words(), media_type="text/plain")
@@ -56,5 +56,5 @@ if __name__ == "__main__":
             app, tracer_provider=runs.provider, exclude_spans=["send", "receive"]
         )
         with TestClient(app).stream("GET", "/ask", params={"question": "Oslo?"}) as response:
-            print(list(response.iter_text()))
+            print("".join(response.iter_text()))
     print(runs.tree())
