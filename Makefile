@@ -42,7 +42,7 @@ types: $(VENV)/.dev ## mypy (strict) and pyright, of the package and of programs
 doctest: $(VENV)/.test ## The examples in docstrings
 	$(RUN) pytest -q --doctest-modules otelbridge
 
-examples: $(VENV)/.test ## Every program in examples/ prints what it should
+examples: $(VENV)/.examples ## Every program in examples/ prints what it should
 	$(BIN)/python tests/run_examples.py
 
 coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
@@ -80,19 +80,21 @@ clean: ## Delete the environments and everything that was built
 	rm -rf .venv-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find otelbridge tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment has three levels, so that a first `make demo` waits for nothing that only tests need.
+# An environment has levels, so that a first `make demo` waits for nothing that only tests need.
 # A stamp holds until pyproject.toml changes; a higher level's stamp vouches for those below it.
-LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.dev
+LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples $(VENV)/.dev
 LOWEST := $(VENV)-lowest
 UPSTREAM := $(VENV)-upstream
 
 $(VENV)/.test $(LOWEST)/.test: EXTRA := [test]
+$(VENV)/.examples: EXTRA := [examples]
 $(UPSTREAM)/.test: EXTRA := [upstream]
 OLDEST := $(VENV)-oldest-langchain
 $(OLDEST)/.test: EXTRA := [oldest-langchain]
 $(VENV)/.dev: EXTRA := [dev]
 $(VENV)/.test: BELOW := $(VENV)/.runtime
-$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test
+$(VENV)/.examples: BELOW := $(VENV)/.runtime $(VENV)/.test
+$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples
 $(LOWEST)/.test: PINS = $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
 
 $(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test $(OLDEST)/.test: pyproject.toml
