@@ -39,9 +39,13 @@ _RESERVED: Final = 4  # places of a span for the outcome, the error type, the no
 # The short way takes small flat data of exact builtins only.
 _FAST_KEYS: Final = 16
 _FAST_KEY_CHARS: Final = 64
+_FAST_ITEMS: Final = 4  # of a list of texts
 _MOST_KEYS: Final = 1_000  # that are remembered
+_MOST_MAPPINGS: Final = 32  # with keys of their own, that are
 _PLAIN_BYTES: Final = 2 * ENTRY_BYTES  # counted for a key and a number: counting costs time too
-_FAST_BYTES: Final = _FAST_KEYS * (PLAIN_CHARS + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
+_FAST_BYTES: Final = (
+    _FAST_KEYS * (_FAST_ITEMS * (PLAIN_CHARS + ENTRY_BYTES) + _FAST_KEY_CHARS + ENTRY_BYTES) + 1024
+)
 
 _METADATA: Final = semconv.RUN_METADATA.rstrip(".")
 _CONFIGURABLE: Final = "otelbridge.run.configurable"
@@ -90,7 +94,7 @@ class Gate:
         self._span_rules = spans = Rules(
             redactor, bounds.event, bounds.string, limits.span_value_length, bounds.depth
         )
-        roomy = bounds.event >= _FAST_BYTES and bounds.depth > 0
+        roomy = bounds.event >= _FAST_BYTES and bounds.depth > 1
         places = _least(bounds.keys, limits.event_attributes)
         self._fast = events.takes_plain and roomy and places >= _FAST_KEYS
         places = _least(bounds.keys, limits.span_attributes)
@@ -172,6 +176,11 @@ class Gate:
     ) -> dict[str, AttributeValue]:
         """Return the attributes of a span with others, each cleaned under its own key."""
         found = dict(attrs)
+        if self._fast_start and type(values) is dict and len(found) + len(values) <= _FAST_KEYS:
+            plain: dict[str, AttributeValue] = {}
+            if not values or _flat(_own_keys, values, plain):
+                found.update(plain)
+                return found
         limit = self.limits.span_attributes
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
         flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
@@ -295,6 +304,16 @@ class _Keys(dict[str, str]):
     def __init__(self, prefix: str) -> None:
         super().__init__()
         self._prefix = prefix
+        self._below: dict[str, _Keys] = {}
+
+    def below(self, key: str) -> _Keys:
+        """Return the keys of the mapping that this key has."""
+        keys = self._below.get(key)
+        if keys is None:
+            if len(self._below) >= _MOST_MAPPINGS:
+                self._below.clear()
+            keys = self._below[key] = _Keys(f"{key}.")
+        return keys
 
     def __missing__(self, key: str) -> str:
         if not 0 < len(key) <= _FAST_KEY_CHARS or not key.isascii():
@@ -307,13 +326,18 @@ class _Keys(dict[str, str]):
 
 _data_keys: Final = _Keys(semconv.DATA_PREFIX)
 _metadata_keys: Final = _Keys(semconv.RUN_METADATA)
+_own_keys: Final = _Keys("")
 
 
 def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
-    """Fill ``found`` from a small flat dict of exact builtins; return its size, 0 for all else."""
+    """Fill ``found`` from a small dict of exact builtins; return its size, 0 for all else.
+
+    A value may be a dict again, of plain values alone.
+    """
     if len(data) > _FAST_KEYS:
         return 0
     size = 0
+    expected = len(found) + len(data)
     try:
         for key, value in data.items():
             full = keys[key] if type(key) is str else ""
@@ -330,13 +354,37 @@ def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -
             elif kind is float:
                 if value - value != 0.0:  # NaN and the infinities
                     return 0
+            elif kind is tuple or kind is list:
+                if not _is_plain_row(value):
+                    return 0
+                value = tuple(value)
+                size += sum(map(len, value)) + ENTRY_BYTES * len(value)
+            elif kind is dict:
+                if len(value) > _FAST_ITEMS or not all(map(is_plain, value.values())):
+                    return 0
+                inside = _flat(keys.below(full), value, found)
+                if not inside:
+                    return 0
+                size += inside
+                expected += len(value) - 1
+                continue
             elif kind is not bool:
                 return 0
             found[full] = value
             size += _PLAIN_BYTES
     except RuntimeError:  # another thread is changing it
         return 0
-    return size
+    return size if len(found) == expected else 0  # else two keys became one
+
+
+def _is_plain_row(values: tuple[Any, ...] | list[Any]) -> bool:
+    """Return whether these are a few short texts, which need no further look."""
+    if not 0 < len(values) <= _FAST_ITEMS:
+        return False
+    for value in values:
+        if type(value) is not str or len(value) > PLAIN_CHARS or not value.isascii():
+            return False
+    return True
 
 
 def _flat_start(

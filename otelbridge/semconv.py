@@ -1,7 +1,8 @@
 """Every attribute key and span name that otelbridge writes, in one place.
 
 Own keys start with ``otelbridge.``; the others are OpenTelemetry's semantic conventions
-(https://opentelemetry.io/docs/specs/semconv/).
+(https://opentelemetry.io/docs/specs/semconv/). What the LangChain integration alone writes is in
+``otelbridge.langchain._genai_semconv``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ RUN_METADATA: Final = "otelbridge.run.metadata."
 RUN_OUTCOME: Final = "otelbridge.run.outcome"
 RUN_INPUT: Final = "otelbridge.run.input"
 RUN_OUTPUT: Final = "otelbridge.run.output"
+CHECKPOINT_ID: Final = "otelbridge.checkpoint.id"
+RESUMED_CHECKPOINT_ID: Final = "otelbridge.resumed.checkpoint.id"
+INTERRUPTED_BY: Final = "otelbridge.interrupted.by"
+INTERRUPTED_BEFORE: Final = "otelbridge.interrupted.before"
+LINK_TYPE: Final = "otelbridge.link.type"
+LINK_RESUMES: Final = "resumes"
 PAGE: Final = "otelbridge.page"
 TRUNCATED: Final = "otelbridge.truncated"
 
@@ -41,3 +48,6 @@ OUTCOME_INTERRUPTED: Final = "interrupted"
 
 PAGE_NAME: Final = "{run} events"
 LATE_NAME: Final = "{run} late event"
+
+GRAPH_CUSTOM: Final = "langgraph.custom"
+GRAPH_CACHED: Final = "langgraph.cached"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from otelbridge._tracing import Redact
 from otelbridge.langchain import _installed
-from otelbridge.langchain._settings import settings_of
+from otelbridge.langchain._settings import Settings
 
 if TYPE_CHECKING:
     from otelbridge.langchain._instrumentor import LangChainInstrumentor
@@ -71,7 +71,7 @@ def instrument(
         ConfigurationError: an argument cannot be used, or the package wrapt is missing.
     """
     _installed.instrument(
-        settings_of(
+        Settings(
             tracer_provider,
             meter_provider,
             include_hidden=include_hidden,

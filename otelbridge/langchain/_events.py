@@ -14,7 +14,7 @@ from uuid import UUID
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 
-from otelbridge import _run_ids, semconv
+from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, get_otel
 from otelbridge.events import record_event
@@ -27,32 +27,36 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 HIDDEN_TAG = "langsmith:hidden"
-_SUPPRESSED = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")  # old and new key
+_SUPPRESSED = _SUPPRESS_INSTRUMENTATION_KEY
+_SUPPRESSED_FORMERLY = "suppress_instrumentation"  # which instrumentations still set
 
 Words = dict[str, Any]
 _Told = list[Any]
+Split = Callable[[_Told], "tuple[OtelCallbackHandler | None, _Told]"]
 _Action = Callable[["Settings", _Told, tuple[Any, ...], Words], "LangChainRun | None"]
 
 
-def sync_dispatch(
-    original: Callable[..., None], find: Callable[[_Told], OtelCallbackHandler | None]
-) -> Callable[..., None]:
+def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., None]:
     """Return what stands in for ``handle_event``.
 
     Args:
         original: upstream's.
-        find: finds our handler among those to be told, or None.
+        split: gives our handler among those to be told, or None, and the others.
     """
 
     @wraps(original)
     def handle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours = find(handlers)
+        ours, others = split(handlers)
         if ours is None:
             return original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
-        others = without_ours(handlers)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -66,8 +70,7 @@ def sync_dispatch(
 
 
 def async_dispatch(
-    original: Callable[..., Coroutine[Any, Any, None]],
-    find: Callable[[_Told], OtelCallbackHandler | None],
+    original: Callable[..., Coroutine[Any, Any, None]], split: Split
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return what stands in for ``ahandle_event``; ours is served before the first await."""
 
@@ -75,11 +78,15 @@ def async_dispatch(
     async def ahandle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours = find(handlers)
+        ours, others = split(handlers)
         if ours is None:
             return await original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
-        others = without_ours(handlers)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -92,40 +99,37 @@ def async_dispatch(
     return ahandle_event
 
 
-def without_ours(handlers: _Told) -> _Told:
-    """Return the handlers that upstream is to tell."""
-    return [handler for handler in handlers if not hasattr(handler, "serves_otelbridge")]
-
-
-def hear(
-    settings: Settings, told: _Told, event_name: str, args: tuple[Any, ...], words: Words
-) -> LangChainRun | None:
-    """Take one callback; return the run that it has begun, if it is a start."""
-    act = _ACTIONS.get(event_name)
-    if act is None:
-        return None
+def hear(settings: Settings, event_name: str, args: tuple[Any, ...], words: Words) -> None:
+    """Take one callback where callbacks are all that there is."""
     try:
-        return act(settings, told, args, words)
+        _ACTIONS[event_name](settings, _NOBODY, args, words)
     except Exception:
-        guard("follow a callback of LangChain")
-        return None
+        guard(_FOLLOW)
 
 
-def _start(kind: str) -> _Action:
+_NOBODY: _Told = []
+_FOLLOW = "follow a callback of LangChain"
+
+
+def _start(kind: str, run_type: str) -> _Action:
     def start(
         settings: Settings, told: _Told, args: tuple[Any, ...], words: Words
     ) -> LangChainRun | None:
         otel = get_otel()
-        if _is_suppressed(otel):
+        if is_suppressed(otel):
             return None
         tags = words.get("tags")
         if tags and HIDDEN_TAG in tags and not settings.include_hidden:
             _pass_over(words["run_id"], words.get("parent_run_id"), otel)
             return None
         scope = cast("Scope | None", otel.get(SCOPE_KEY))
+        graph = None
         if scope is not None:
+            if scope.begun(words["run_id"]) is not None:
+                return None  # an async chat model tells each of several handlers by itself
             otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
-        run = LangChainRun(settings, told, kind, args, words, otel)
+            graph = scope.graph
+        run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
         if scope is not None:
             scope.claim(run)
         return run
@@ -142,26 +146,33 @@ def _end(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -
 def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_of(words["run_id"], told)
     if run is not None:
-        run.finish(args[0])
+        run.break_off(args[0], words.get("response"))
 
 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_ids.live.get(words["run_id"].int)
     if isinstance(run, LangChainRun):
-        run.note_chunk()
+        _one_of(run, words["run_id"], told).note_chunk()
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    if not _is_suppressed(get_otel()):
-        record_event(words["run_id"], args[0], args[1])
+    otel = get_otel()
+    if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
+        return
+    run_id = words["run_id"]
+    run = _run_ids.live.get(run_id.int)
+    if run is None:
+        record_event(run_id, args[0], args[1])
+    elif run.recorded:
+        run.record(args[0], args[1])
 
 
 _ACTIONS: Mapping[str, _Action] = {
-    "on_chain_start": _start("chain"),
-    "on_chat_model_start": _start("llm"),
-    "on_llm_start": _start("llm"),
-    "on_tool_start": _start("tool"),
-    "on_retriever_start": _start("retriever"),
+    "on_chain_start": _start("chain", "chain"),
+    "on_chat_model_start": _start("chat_model", "llm"),
+    "on_llm_start": _start("llm", "llm"),
+    "on_tool_start": _start("tool", "tool"),
+    "on_retriever_start": _start("retriever", "retriever"),
     "on_chain_end": _end,
     "on_llm_end": _end,
     "on_tool_end": _end,
@@ -176,8 +187,9 @@ _ACTIONS: Mapping[str, _Action] = {
 }
 
 
-def _is_suppressed(otel: Context) -> bool:
-    return any(otel.get(key) for key in _SUPPRESSED)
+def is_suppressed(otel: Context) -> bool:
+    """Return whether the application has asked for no spans here."""
+    return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
 
 
 def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
@@ -190,10 +202,27 @@ def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
 def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
     """Return the live run that a callback with these handlers is of."""
     run = _run_ids.live.get(run_id.int)
+    if isinstance(run, LangChainRun) and run.is_told(run_id, told):
+        return run
     if run is None:
         return None
     if not run.is_named(run_id):  # one without a span, for which the run above it stands
         del _run_ids.live[run_id.int]
         _run_ids.remember(run_id.int, run.span.get_span_context(), run._tracing, run.name)
         return None
-    return run.heard(told) if isinstance(run, LangChainRun) else None
+    return _one_of(run, run_id, told) if isinstance(run, LangChainRun) else None
+
+
+def _one_of(newest: LangChainRun, run_id: UUID, told: _Told) -> LangChainRun:
+    """Return the run that is meant among those that have been given one id."""
+    if newest.is_only:
+        return newest
+    if (run := newest.heard(told)) is not None:
+        return run
+    # An async chat model's start comes with a list of its own; its end, in the call's context.
+    otel = get_otel()
+    here = otel.get(RUN_KEY)
+    if isinstance(here, LangChainRun) and here.is_named(run_id):
+        return here
+    scope = cast("Scope | None", otel.get(SCOPE_KEY))
+    return (scope and scope.begun(run_id)) or newest

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otelbridge import _run_ids
-from otelbridge.context import RUN_KEY, Inside, Steps, get_otel, set_otel
+from otelbridge.context import RUN_KEY, Inside, Pump, Steps, get_otel, set_otel
 from otelbridge.runnables._in_run import unregistered
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ class Scope(Frame):
         kind: of the runs that belong to it.
         room: how many of them.
         enters: make the run current once it has begun, where it is the only one.
+        graph: the graph that is called, if it is one.
     """
 
-    __slots__ = ("_enters", "_kind", "_room", "_runs")
+    __slots__ = ("_enters", "_kind", "_room", "_runs", "graph")
 
-    def __init__(self, kind: str, room: int, *, enters: bool) -> None:
+    def __init__(self, kind: str, room: int, *, enters: bool, graph: Any = None) -> None:
         super().__init__(Context({**get_otel(), SCOPE_KEY: self}))
+        self.graph = graph
         self._kind = kind
         self._room = room
         self._enters = enters and room == 1
@@ -70,6 +73,10 @@ class Scope(Frame):
         if self._enters:
             set_otel(run.otel)  # in the frame's own step, or in a child task, which drops it
 
+    def begun(self, run_id: UUID) -> LangChainRun | None:
+        """Return the run with this id that has begun in this call, or None."""
+        return next((run for run in self._runs if run.is_named(run_id)), None)
+
     def run(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call ``func`` inside the scope's context: the run's, once it has begun."""
         if self._enters and self._runs:
@@ -77,14 +84,21 @@ class Scope(Frame):
             run = self._runs[0]
             if self._otel.get(RUN_KEY) is not run and not run.ended:
                 self._otel = run.otel  # it has begun in a child task
-        return super().run(func, *args, **kwargs)
+        before = get_otel()  # as in ``Inside.run``, which a stream would call for each chunk
+        set_otel(self._otel)
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self._otel = get_otel()
+            set_otel(before)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the runs that are still open; the scope holds nothing any more."""
         super().end(error)
         self._room = 0
         for run in self._runs:
-            run.finish(error)
+            if not run.ended:
+                run.break_off(error)
         self._runs.clear()
 
     def __del__(self) -> None:
@@ -110,6 +124,11 @@ class _StreamOfRun(Frame):
 def scope(kind: str, *, enters: bool = True) -> Open:
     """Return what opens the scope of one run."""
     return lambda args, kwargs: Scope(kind, 1, enters=enters)
+
+
+def scope_of_graph(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame:
+    """Open the scope of a graph's run."""
+    return Scope("chain", 1, enters=True, graph=args[0])
 
 
 def scope_of_prompts(kind: str) -> Open:
@@ -144,7 +163,7 @@ def _run_of(manager: Any) -> LangChainRun | None:
 
     run_id = getattr(manager, "run_id", None)
     run: Run | None = None if run_id is None else _run_ids.live.get(run_id.int)
-    return run.heard(manager.handlers) if isinstance(run, LangChainRun) else None
+    return (run.heard(manager.handlers) or run) if isinstance(run, LangChainRun) else None
 
 
 def around_call(open_: Open, original: Method) -> Method:
@@ -187,8 +206,22 @@ def around_generator(open_: Open, original: Method) -> Method:
     @wraps(original)
     def stream(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         frame = open_(args, kwargs)
+        chunks = original(*args, **kwargs)
+        step, enter = chunks.__next__, frame.run
         try:
-            return (yield from Steps(original(*args, **kwargs), frame))
+            chunk = enter(step)
+            while True:
+                try:
+                    sent = yield chunk
+                except GeneratorExit:
+                    enter(chunks.close)
+                    raise
+                except BaseException as thrown:
+                    chunk = enter(chunks.throw, thrown)
+                else:
+                    chunk = enter(step) if sent is None else enter(chunks.send, sent)
+        except StopIteration as done:
+            return done.value
         except BaseException as error:
             frame.end(error)
             raise
@@ -205,22 +238,29 @@ def around_async_generator(open_: Open, original: Method) -> Method:
     async def astream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         frame = open_(args, kwargs)
         chunks = original(*args, **kwargs)
+        enter = frame.run
+        pump = Pump(enter(unregistered, chunks.__anext__), chunks.__anext__, enter)
+        send, box = pump.send, pump.box
         try:
-            steps: Steps[Any] = Steps(frame.run(unregistered, chunks.__anext__), frame)
             while True:
-                try:
-                    chunk = await steps
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield chunk
-                except GeneratorExit:
-                    await Steps(chunks.aclose(), frame)
-                    raise
-                except BaseException as thrown:
-                    steps.then(chunks.athrow(thrown))
-                else:
-                    steps.then(chunks.asend(sent))
+                waiting = enter(send, None)
+                if waiting is not box:
+                    await pump.rest(waiting)
+                chunk = box[0]
+                while True:
+                    try:
+                        sent = yield chunk
+                    except GeneratorExit:
+                        await Steps(chunks.aclose(), frame)
+                        raise
+                    except BaseException as thrown:
+                        chunk = await Steps(chunks.athrow(thrown), frame)
+                    else:
+                        if sent is None:
+                            break
+                        chunk = await Steps(chunks.asend(sent), frame)
+        except StopAsyncIteration:
+            return
         except BaseException as error:
             frame.end(error)
             raise

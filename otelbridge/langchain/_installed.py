@@ -43,7 +43,6 @@ def install() -> None:
         if _state.patches is not None:
             return
         _state.patches = Patches()
-        _borders.open_()
         for name in (*_seams.SEAMS, _HOOKS):
             _watch(name)
 
@@ -59,6 +58,8 @@ def instrument(settings: Settings) -> None:
                 )
             return
         _state.settings = settings
+        if settings.others is not None and not settings.others.look():
+            settings.others = None
         install()
         if (hooks := _imported(_HOOKS)) is not None:
             _hook(hooks)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
+    BaseInstrumentor,
+)
 
 from otelbridge import langchain
 
 
-class LangChainInstrumentor(BaseInstrumentor):
+class LangChainInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """``instrument()`` in the form of OpenTelemetry's instrumentors.
 
     ``instrument(**kwargs)`` takes the arguments of ``otelbridge.langchain.instrument``.

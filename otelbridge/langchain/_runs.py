@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context as OwnedContext
-from time import time_ns
+from contextvars import copy_context
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
+from opentelemetry.trace import Status, StatusCode
 
-from otelbridge import _run_ids, _tracing
+from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._process import process
-from otelbridge._tracing import Tracing
-from otelbridge.context import RUN_KEY, owned_context
-from otelbridge.run import Run
+from otelbridge._tracing import Tracing, guard
+from otelbridge.context import RUN_KEY, set_otel
+from otelbridge.langchain._genai import Described, described
+from otelbridge.langchain._genai_response import ended
+from otelbridge.langchain._genai_semconv import PROVIDER_NAME
+from otelbridge.langchain._messages import answered, asked
+from otelbridge.run import Run, outcome_of
 
 if TYPE_CHECKING:
     from otelbridge.config import RunnableConfig
@@ -33,31 +39,48 @@ class LangChainRun(Run):
         settings: how it is traced.
         told: LangChain's list of the run's handlers. All callbacks of one run come with the same
             list object, which tells runs apart that have been given one id.
-        kind: ``chain``, ``llm``, ``tool`` or ``retriever``.
+        kind: as in the callback's name: chain, chat_model, llm, tool or retriever.
+        run_type: chain, llm, tool or retriever.
         args: what the start callback gets: how the runnable is serialized, and its input.
         words: what it gets by name: ``run_id``, ``parent_run_id``, ``tags``, ...
         otel: the OTel Context in which it begins.
+        graph: the graph that runs, if it is one.
 
     Attributes:
         otel: the OTel Context of the run's body.
+        is_interrupted_below: whether a run directly below has stopped for somebody's answer.
     """
 
-    __slots__ = ("_base", "_given", "_settings", "_told", "otel")
+    __slots__ = (
+        "_begun_ns",
+        "_call",
+        "_chunks_ns",
+        "_described",
+        "_given",
+        "_is_interrupted",
+        "_settings",
+        "_told",
+        "is_interrupted_below",
+        "otel",
+    )
 
     def __init__(
         self,
         settings: Settings,
         told: list[Any],
         kind: str,
+        run_type: str,
         args: Sequence[Any],
-        words: Mapping[str, Any],
+        words: dict[str, Any],
         otel: Context,
+        graph: Any = None,
     ) -> None:
         here = cast("Run | None", otel.get(RUN_KEY))
         self._settings = settings
         self._told = told
         self.name = words.get("name") or _name_of(args[0])
-        self.run_type = self._kind = kind
+        self.run_type = self._kind = run_type
+        self._call = kind
         self._ambient = here
         self._process = process.token
         run_id = cast("UUID", words["run_id"])
@@ -67,25 +90,39 @@ class LangChainRun(Run):
         self.tags = words.get("tags") or []
         self.metadata = words.get("metadata") or {}
         self.handlers = []
-        self.ended = self._says_tags = False
+        self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
         self.block = self._above = self._given = None
-        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = ()
         self._names = _NO_NAMES
         # LangChain knows the id already.
         self._is_entered = True
         self._shadowed = None
-        self.otel = self._open_span(otel, here, time_ns())
+        told_of = self._described = _described(settings, kind, args[0], words, graph)
+        self._chunks_ns: list[int] | None = None
+        self._begun_ns = 0
+        if told_of is None:
+            self.otel = self._open_span(otel, here, time_ns())
+        else:
+            self.otel = self._open_span(otel, here, time_ns(), told_of)
+            if run_type == "llm":
+                self._begun_ns = perf_counter_ns()
         self._shadowed = _run_ids.enter(self, run_id.int)
+        if self.captures:
+            self._capture_start(args[1], words)
 
     def _root_tracing(self) -> Tracing:
+        if (others := self._settings.others) is not None and not others.look():
+            self._settings.others = None
         return _tracing.in_use() or self._settings.tracing or _tracing.current()
 
     @property
     def context(self) -> OwnedContext:
         """A new ``contextvars.Context`` inside the run: LangChain enters bodies by its own."""
-        return owned_context(self.otel)
+        context = copy_context()
+        context.run(set_otel, self.otel)
+        return context
 
     @context.setter
     def context(self, value: OwnedContext) -> None:
@@ -97,14 +134,23 @@ class LangChainRun(Run):
             self._given = config["callbacks"]
             self._config = config
 
-    def heard(self, told: Sequence[Any]) -> LangChainRun:
+    def is_told(self, run_id: UUID, told: Sequence[Any]) -> bool:
+        """Return whether a callback with this id and these handlers is of this run: most are."""
+        return run_id is self._uuid and self._told is told
+
+    @property
+    def is_only(self) -> bool:
+        """Whether no other run had this id when this one began."""
+        return self._shadowed is None
+
+    def heard(self, told: Sequence[Any]) -> LangChainRun | None:
         """Return the run with this id whose handlers are ``told``: this one, or one it shadows."""
         run: Run | None = self
         while run is not None:
             if isinstance(run, LangChainRun) and run._told is told and not run.ended:
                 return run
             run = run._shadowed
-        return self
+        return None
 
     def _without_configurable(
         self, metadata: dict[str, Any], allowed: Collection[str]
@@ -113,31 +159,106 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        chunks = self._chunks_ns
+        if chunks is None:
+            self._chunks_ns = [perf_counter_ns()]
+        elif self._settings.metrics.active:
+            chunks.append(perf_counter_ns())
 
     def complete(self, output: Any) -> None:
-        """End the run with what its end callback says."""
-        self.finish(None, output)
+        """End the run with what its end callback is given."""
+        if self._described is None:
+            return self.finish(None, output)
+        try:
+            self._say_end(output, None)
+        except Exception:
+            guard("record the end of a LangChain run")
+        self.finish()
+
+    def break_off(self, error: BaseException | None, output: Any = None) -> None:
+        """End the run by an exception, with what there is of its output."""
+        if self._described is not None and not self.ended:
+            try:
+                self._say_end(output, error)
+            except Exception:
+                guard("record the end of a LangChain run")
+        self.finish(error)
+
+    def _capture_start(self, inputs: Any, words: Mapping[str, Any]) -> None:
+        told_of = self._described
+        if told_of is None:
+            return self.capture_input(inputs)
+        try:
+            provider = told_of.attributes.get(PROVIDER_NAME)
+            self._set_content(asked(self._call, inputs, words, provider))
+        except Exception:
+            guard("record the input of a LangChain run")
+
+    def _say_end(self, output: Any, error: BaseException | None) -> None:
+        told_of = cast("Described", self._described)
+        chunks = self._chunks_ns or ()
+        metrics = self._settings.metrics if self._begun_ns else None
+        is_measured = metrics is not None and metrics.active
+        if not self.recorded and not is_measured:
+            return
+        first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        said: dict[str, Any] = {}
+        if output is not None:
+            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if self.recorded:
+            self.span.set_attributes(self._tracing.gate.more({}, said))
+            if error is None and (kind := said.get(semconv.ERROR_TYPE)):
+                self.span.set_status(Status(StatusCode.ERROR, str(kind)))
+            if self.captures and output is not None:
+                self._set_content(answered(self._call, output))
+        if is_measured and metrics is not None:
+            kind = None
+            if error is not None and outcome_of(error) is None:
+                kind = type(error).__qualname__
+            times = (self._begun_ns, perf_counter_ns())
+            metrics.record(told_of.attributes, said, times, chunks, kind)
+
+    def _set_content(self, content: Mapping[str, Any]) -> None:
+        for key, value in content.items():
+            self._set(key, self._tracing.gate.content(key, value))
 
     def finish(self, error: BaseException | None = None, output: Any = None) -> None:
         """End the run's span, once."""
-        if not self.ended:
-            self._close(error, output)
-            self.otel = _ENDED  # it holds the run
+        if self.ended:
+            return
+        if self._is_interrupted and (error is None or isinstance(error, GeneratorExit)):
+            self.say(semconv.RUN_OUTCOME, semconv.OUTCOME_INTERRUPTED)
+            error = None
+        elif error is not None and self._parent_id is not None and is_interrupt(error):
+            above = _run_ids.live.get(self._parent_id.int)
+            if isinstance(above, LangChainRun):
+                above.is_interrupted_below = True
+        self._close(error, output)
+        self.otel = _ENDED  # it holds the run
+
+    def interrupt(self) -> None:
+        """Note that the run stops to be resumed, though no exception need end it."""
+        self._is_interrupted = True
+
+    def say(self, key: str, value: Any) -> None:
+        """Set an attribute of the span, cleaned as all are."""
+        if self.recorded and not self.ended:
+            self.span.set_attributes(self._tracing.gate.more({}, {key: value}))
 
     @property
-    def inheritable_handlers(self) -> list[Any]:
+    def inheritable_handlers(self) -> list[Any]:  # type: ignore[override]
         """The handlers of what runs natively below."""
         given = self._given
         return list(self._told if given is None else given.inheritable_handlers)
 
     @property
-    def inheritable_tags(self) -> list[str]:
+    def inheritable_tags(self) -> list[str]:  # type: ignore[override]
         """The tags of what runs natively below."""
         given = self._given
         return list(self.tags if given is None else given.inheritable_tags)
 
     @property
-    def inheritable_metadata(self) -> dict[str, Any]:
+    def inheritable_metadata(self) -> dict[str, Any]:  # type: ignore[override]
         """The metadata of what runs natively below."""
         given = self._given
         return dict(self.metadata if given is None else given.inheritable_metadata)
@@ -147,6 +268,26 @@ class LangChainRun(Run):
         if self._given is None and self._ambient is not None:
             self._config = self._ambient.shared_config()
         return super().shared_config()
+
+
+def _described(
+    settings: Settings, kind: str, serialized: Any, words: dict[str, Any], graph: Any
+) -> Described | None:
+    try:
+        if graph is not None:
+            words = {**words, "graph": graph}
+        return described(kind, serialized, words, settings.conventions)
+    except Exception:
+        guard("describe a LangChain run")
+        return None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether LangGraph has raised ``error`` to stop for somebody's answer."""
+    return any(
+        kind.__name__ == "GraphInterrupt" and kind.__module__ == "langgraph.errors"
+        for kind in type(error).__mro__
+    )
 
 
 def _name_of(serialized: Any) -> str:

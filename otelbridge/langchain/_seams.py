@@ -29,9 +29,10 @@ from typing import Any
 from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, body_context, get_otel, set_otel
-from otelbridge.langchain import _frames, _graphs
+from otelbridge.langchain import _borders, _frames, _graphs, _remote
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
+from otelbridge.runnables.base import Runnable
 
 logger = logging.getLogger("otelbridge")
 
@@ -41,12 +42,17 @@ NAMES_EVERY_BODY = "_set_config_context"
 
 def _callbacks(manager: ModuleType, patches: Patches) -> None:
     from otelbridge.langchain._events import async_dispatch, sync_dispatch
-    from otelbridge.langchain._presence import find
+    from otelbridge.langchain._presence import split
 
     _expect("handle_event", manager.CallbackManager.on_chain_start)
     _expect("ahandle_event", manager.AsyncCallbackManager.on_chain_start)
-    patches.put(manager, "handle_event", partial(sync_dispatch, find=find))
-    patches.put(manager, "ahandle_event", partial(async_dispatch, find=find))
+    patches.put(manager, "handle_event", partial(sync_dispatch, split=split))
+    patches.put(manager, "ahandle_event", partial(async_dispatch, split=split))
+
+
+def _configs(config: ModuleType, patches: Patches) -> None:
+    _borders.open_(config)
+    _bodies(config, patches)
 
 
 def _bodies(config: ModuleType, patches: Patches) -> None:
@@ -80,6 +86,11 @@ def _enter_body(config: Mapping[str, Any]) -> None:
             set_otel(run.otel)
     elif here.get(RUN_KEY) is not run:
         set_otel(body_context(run, run.span, here))
+
+
+def _runnables(base: ModuleType, patches: Patches) -> None:
+    # Native runnables may be steps of LangChain's chains. That is no patch, and stays.
+    base.Runnable.register(Runnable)
 
 
 def _tools(tools: ModuleType, patches: Patches) -> None:
@@ -127,7 +138,7 @@ def _nodes(runnable: ModuleType, patches: Patches) -> None:
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:
-    opened = _frames.scope("chain")
+    opened = _frames.scope_of_graph
     patches.put(main.Pregel, "stream", partial(_frames.around_generator, opened))
     patches.put(main.Pregel, "astream", partial(_frames.around_async_generator, opened))
     _graphs.enter(main, patches)
@@ -135,13 +146,15 @@ def _graph(main: ModuleType, patches: Patches) -> None:
 
 SEAMS: Mapping[str, Enter] = {
     "langchain_core.callbacks.manager": _callbacks,
-    "langchain_core.runnables.config": _bodies,
+    "langchain_core.runnables.config": _configs,
+    "langchain_core.runnables.base": _runnables,
     "langchain_core.tools.base": _tools,
     "langchain_core.retrievers": _retrievers,
     "langchain_core.language_models.chat_models": _chat_models,
     "langchain_core.language_models.llms": _completion_models,
     "langgraph._internal._runnable": _nodes,
     "langgraph.pregel.main": _graph,
+    "langgraph.pregel.remote": _remote.enter,
 }
 
 

@@ -6,52 +6,70 @@ from collections.abc import Collection
 from typing import Any
 
 from otelbridge import _tracing
-from otelbridge._record import Record
 from otelbridge._tracing import Recording, Redact, Tracing
+from otelbridge.langchain._genai_semconv import Conventions
+from otelbridge.langchain._metrics import Metrics
+from otelbridge.langchain._others import Others
 
 
-class Settings(Record):
-    """How the runs are traced that one handler sees.
+class Settings:
+    """How the runs are traced that one handler sees; two made of the same arguments are equal.
 
-    Attributes:
-        tracing: makes the spans of root runs; None means what is in use where they begin.
+    Args:
+        tracer_provider: makes the spans of root runs; None means what is in use where they begin.
+        meter_provider: makes the metrics; None means the global one.
         include_hidden: give the runs that are LangGraph's plumbing (tagged ``langsmith:hidden``)
             spans of their own.
         writer_events: record what is written to LangGraph's stream writers as custom events.
-        meter_provider: makes the metrics; None means the global one.
+        capture_content: record messages, arguments and results; None means as the process does.
+        redact: called as ``redact(key, value)`` for every value that leaves.
+        denied_keys: key names whose values are never recorded.
+
+    Attributes:
+        tracing: of root runs, where an argument asks for one of their own.
+        conventions: the version of the GenAI semantic conventions.
+        metrics: of model calls.
+        others: looks for what else instruments LangChain; None when it has looked enough.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
     """
 
-    __slots__ = ("tracing", "include_hidden", "writer_events", "meter_provider")
+    __slots__ = (
+        "_given",
+        "conventions",
+        "include_hidden",
+        "metrics",
+        "others",
+        "tracing",
+        "writer_events",
+    )
 
     def __init__(
         self,
-        tracing: Tracing | None = None,
+        tracer_provider: Any = None,
+        meter_provider: Any = None,
+        *,
         include_hidden: bool = False,
         writer_events: bool = True,
-        meter_provider: Any = None,
+        capture_content: bool | None = None,
+        redact: Redact | None = None,
+        denied_keys: Collection[str] | None = None,
     ) -> None:
-        self.tracing = tracing
+        rules = {"capture_content": capture_content, "redact": redact, "denied_keys": denied_keys}
+        said = {name: value for name, value in rules.items() if value is not None}
+        self._given = (tracer_provider, meter_provider, include_hidden, writer_events, said)
         self.include_hidden = include_hidden
         self.writer_events = writer_events
-        self.meter_provider = meter_provider
+        self.conventions = Conventions.from_env()
+        self.metrics = Metrics(meter_provider, self.conventions)
+        self.others: Others | None = Others(tracer_provider)
+        self.tracing: Tracing | None = None
+        if tracer_provider is not None or said:
+            recording: Recording = _tracing.default().recording.replaced(**said)
+            self.tracing = Tracing(tracer_provider, recording)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self._given == other._given
 
-def settings_of(
-    tracer_provider: Any = None,
-    meter_provider: Any = None,
-    *,
-    include_hidden: bool = False,
-    writer_events: bool = True,
-    capture_content: bool | None = None,
-    redact: Redact | None = None,
-    denied_keys: Collection[str] | None = None,
-) -> Settings:
-    """Return the settings that these arguments mean; what is left out is the process's."""
-    tracing = None
-    changes = {"capture_content": capture_content, "redact": redact, "denied_keys": denied_keys}
-    said = {name: value for name, value in changes.items() if value is not None}
-    if tracer_provider is not None or said:
-        now = _tracing.default().recording
-        kept = {name: getattr(now, name) for name in Recording.__slots__}
-        tracing = Tracing(tracer_provider, Recording(**{**kept, **said}))
-    return Settings(tracing, include_hidden, writer_events, meter_provider)
+    __hash__ = None  # type: ignore[assignment]

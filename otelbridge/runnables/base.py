@@ -559,6 +559,15 @@ async def _acaught(
         return error
 
 
+_OF_RUNNABLES = ("invoke", "ainvoke", "batch", "abatch", "transform", "atransform", "get_name")
+
+
+def _is_runnable_elsewhere(thing: Any) -> bool:
+    return not isinstance(thing, type) and all(
+        callable(getattr(type(thing), name, None)) for name in _OF_RUNNABLES
+    )
+
+
 def is_async_generator(func: Any) -> bool:
     """Return whether calling ``func`` gives an async generator."""
     return inspect.isasyncgenfunction(func) or inspect.isasyncgenfunction(
@@ -576,11 +585,15 @@ def is_async_callable(func: Any) -> bool:
 def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
     """Return ``thing`` as a runnable: a runnable, a function, a generator function or a dict.
 
+    LangChain's own runnables are taken too; each begins its run itself.
+
     Raises:
         TypeError: it is none of these.
     """
     if isinstance(thing, Runnable):
         return thing
+    if _is_runnable_elsewhere(thing):
+        return cast("Runnable[Any, Any]", forms.binding(bound=thing))
     if is_async_generator(thing) or inspect.isgeneratorfunction(thing):
         return cast("Runnable[Any, Any]", forms.generator(thing))
     if callable(thing):

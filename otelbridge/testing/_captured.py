@@ -1,24 +1,4 @@
-"""Capture the runs of the code under test, without an exporter and without OTel's globals.
-
-With pytest, say once in ``conftest.py`` ``pytest_plugins = ["otelbridge.testing"]``; then a test
-takes the fixture ``capture_runs``. Anywhere else, use the context manager of the same name:
-
->>> from otelbridge import dispatch_custom_event, traced
->>> @traced
-... def greet(who):
-...     dispatch_custom_event("greeting", {"who": who})
->>> with capture_runs() as captured:
-...     greet("Ada")
->>> print(captured.tree())
-greet [chain]
-  · greeting  who='Ada'
->>> captured.events("greet")
-[('greeting', {'data.who': 'Ada'})]
-
-Captures are independent of each other: tests may run in parallel in threads, tasks and processes.
-
-PYTEST_DONT_REWRITE: the messages below are complete, and a test may import this module first.
-"""
+"""The finished spans of one block, and questions to ask of them."""
 
 from __future__ import annotations
 
@@ -277,16 +257,3 @@ def _events(node: Node, *, volatile: bool) -> list[tuple[str, dict[str, Any]]]:
 
 def _attributes(attributes: Any, *, volatile: bool) -> dict[str, Any]:
     return {k: v for k, v in (attributes or {}).items() if volatile or k not in _VOLATILE}
-
-
-try:
-    import pytest
-except ImportError:  # the context manager serves every other test runner
-    pass
-else:
-
-    @pytest.fixture(name="capture_runs")
-    def _capture_runs_fixture() -> Iterator[CapturedRuns]:
-        """Capture the runs of one test."""
-        with capture_runs() as captured:
-            yield captured
