@@ -48,6 +48,7 @@ class LangChainRun(Run):
 
     Attributes:
         otel: the OTel Context of the run's body.
+        is_closed: whether its consumer has closed its stream, whatever its end callback says.
         is_interrupted_below: whether a run directly below has stopped for somebody's answer.
     """
 
@@ -60,6 +61,7 @@ class LangChainRun(Run):
         "_is_interrupted",
         "_settings",
         "_told",
+        "is_closed",
         "is_interrupted_below",
         "otel",
     )
@@ -91,6 +93,7 @@ class LangChainRun(Run):
         self.metadata = words.get("metadata") or {}
         self.handlers = []
         self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
+        self.is_closed = False
         self.block = self._above = self._given = None
         self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
@@ -229,6 +232,8 @@ class LangChainRun(Run):
         if self._is_interrupted and (error is None or isinstance(error, GeneratorExit)):
             self.say(semconv.RUN_OUTCOME, semconv.OUTCOME_INTERRUPTED)
             error = None
+        elif error is None and self.is_closed:
+            error = GeneratorExit()
         elif error is not None and self._parent_id is not None and is_interrupt(error):
             above = _run_ids.live.get(self._parent_id.int)
             if isinstance(above, LangChainRun):
