@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import imports, memory
+from benchmarks import imports, langchain, memory, timing
 from benchmarks.environment import PROTOCOLS, SDKS, in_child, machine, versions
 from benchmarks.report import lines, table
 
-PARTS: Final = (*SDKS, "export", "encode", "imports", "memory")
+PARTS: Final = (*SDKS, "export", "encode", "imports", "memory", "langchain")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ FULL: Final = Effort(
 )
 
 
-def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
-    """Everything in ``parts``, each in fresh processes."""
+def measure(effort: Effort, parts: tuple[str, ...], *, peers: bool = False) -> dict[str, Any]:
+    """Everything in ``parts``, each in fresh processes; on LangChain, with others if ``peers``."""
     start = time.monotonic()
     results = {
         "machine": machine(),
@@ -59,6 +59,11 @@ def measure(effort: Effort, parts: tuple[str, ...]) -> dict[str, Any]:
             in_child("benchmarks.memory", [case, str(_runs(effort, case))])
             for case in (memory.CASES if "memory" in parts else ())
         ],
+        "langchain": (
+            langchain.measure(timing.Effort(effort.rounds, effort.contest_s), peers=peers)
+            if "langchain" in parts
+            else []
+        ),
     }
     return {**results, "seconds": round(time.monotonic() - start, 1)}
 
@@ -92,8 +97,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="fail when a budget is missed by more than a quarter"
     )
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="install what else traces LangChain, and time it beside ours",
+    )
     options = parser.parse_args(arguments)
-    results = measure(SHORT if options.short else FULL, (options.only,) if options.only else PARTS)
+    parts = (options.only,) if options.only else PARTS
+    results = measure(SHORT if options.short else FULL, parts, peers=options.peers)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     all_lines = lines(results)
@@ -116,7 +127,7 @@ def _conditions(results: dict[str, Any]) -> str:
         "attributes. grpc, http: export by the pipeline, for one span, against the SDK's batch\n"
         "processor with the official exporter, the receiver in another process. encode: a span to\n"
         "bytes, against the official encoder. Memory is resident memory; obj: objects that the\n"
-        "collector still tracks."
+        "collector still tracks. LangChain: its programs traced, against themselves alone."
     )
 
 

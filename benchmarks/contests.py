@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from opentelemetry import trace
 
 from benchmarks import by_hand, with_runnables
+from benchmarks.drive import awaited, streamed, sync
 from benchmarks.environment import SDKS, Sdk, set_up
 from benchmarks.listeners import AsyncListener, Listener
 from benchmarks.timing import PROCESSOR, WALL, Clock, Effort, Lap, Spread, Times, race, ratios
@@ -43,50 +44,25 @@ class Workload:
     clock: Clock = PROCESSOR
 
 
-def _sync(_: asyncio.AbstractEventLoop, program: Callable[[], Any]) -> Lap:
-    def lap(count: int) -> None:
-        for _ in range(count):
-            program()
-
-    return lap
-
-
-def _awaited(loop: asyncio.AbstractEventLoop, program: Callable[[], Awaitable[Any]]) -> Lap:
-    async def laps(count: int) -> None:
-        for _ in range(count):
-            await program()
-
-    return lambda count: loop.run_until_complete(laps(count))
-
-
-def _streamed(loop: asyncio.AbstractEventLoop, program: Callable[[], AsyncIterator[Any]]) -> Lap:
-    async def laps(count: int) -> None:
-        for _ in range(count):
-            async for _chunk in program():
-                pass
-
-    return lambda count: loop.run_until_complete(laps(count))
-
-
-W1: Final = Workload("W1 invoke, 2 events", "invoke", _sync, 1.15, 1.4)
-W2: Final = Workload("W2 ainvoke, 2 events", "ainvoke", _awaited, 1.15, 1.4)
+W1: Final = Workload("W1 invoke, 2 events", "invoke", sync, 1.15, 1.4)
+W2: Final = Workload("W2 ainvoke, 2 events", "ainvoke", awaited, 1.15, 1.4)
 RECORDING: Final = (
     W1,
     W2,
-    Workload("W2 with an async handler", "ainvoke_async_handler", _awaited, 1.15),
-    Workload("W3 sequence of 5", "sequence", _sync, 1.0),
-    Workload("W3 with an event a step", "sequence_with_events", _sync, 1.0),
-    Workload("W4 batch of 100", "batch", _sync, 1.15, clock=WALL),
-    Workload("W4 abatch of 100", "abatch", _awaited, 1.15),
-    Workload("W5 astream, 1,000 chunks", "astream", _streamed, None),
-    Workload("W6 10,000 events in a run", "events", _sync, 1.15),
+    Workload("W2 with an async handler", "ainvoke_async_handler", awaited, 1.15),
+    Workload("W3 sequence of 5", "sequence", sync, 1.0),
+    Workload("W3 with an event a step", "sequence_with_events", sync, 1.0),
+    Workload("W4 batch of 100", "batch", sync, 1.15, clock=WALL),
+    Workload("W4 abatch of 100", "abatch", awaited, 1.15),
+    Workload("W5 astream, 1,000 chunks", "astream", streamed, None),
+    Workload("W6 10,000 events in a run", "events", sync, 1.15),
 )
 CHEAP: Final = tuple(
     Workload(name, program, drive, 1.2)
     for name, program, drive in (
-        ("W1 invoke, 2 events", "invoke", _sync),
-        ("W2 ainvoke, 2 events", "ainvoke", _awaited),
-        ("W3 sequence of 5", "sequence", _sync),
+        ("W1 invoke, 2 events", "invoke", sync),
+        ("W2 ainvoke, 2 events", "ainvoke", awaited),
+        ("W3 sequence of 5", "sequence", sync),
     )
 )
 """What is timed where nothing records: 1.2x the API's own path, run by the same hand-made code."""

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -34,13 +34,18 @@ _PACKAGES: Final = (
     "opentelemetry-exporter-otlp",
     "grpcio",
     "langchain-core",
+    "langgraph",
 )
 
 
-def set_up(sdk: Sdk) -> None:
-    """Install the global tracer provider of a measurement, the same for every contestant."""
+def set_up(sdk: Sdk) -> Callable[[], int]:
+    """Install the global tracer provider of a measurement, the same for every contestant.
+
+    Returns:
+        What tells how many spans have ended since.
+    """
     if sdk == "absent":
-        return
+        return lambda: 0
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
@@ -53,8 +58,10 @@ def set_up(sdk: Sdk) -> None:
             self.ended += 1
 
     provider = TracerProvider(sampler=ALWAYS_ON if sdk == "recording" else ALWAYS_OFF)
-    provider.add_span_processor(Counter())
+    counter = Counter()
+    provider.add_span_processor(counter)
     trace.set_tracer_provider(provider)
+    return lambda: counter.ended
 
 
 def in_child(module: str, arguments: Sequence[str] = ()) -> Any:

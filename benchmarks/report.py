@@ -48,6 +48,7 @@ def lines(results: Mapping[str, Any]) -> list[Line]:
         *(line for compared in results["export"] for line in _export(compared)),
         *(_imports(results["imports"]) if results["imports"] else ()),
         *(_memory(case) for case in results["memory"]),
+        *(line for contest in results["langchain"] for line in _langchain(contest)),
     ]
 
 
@@ -129,6 +130,42 @@ def _export(compared: Mapping[str, Any]) -> Iterator[Line]:
             value=ratio["median"],
             budget=ratio["budget"],
         )
+
+
+def _langchain(contest: Mapping[str, Any]) -> Iterator[Line]:
+    times, spans = contest["microseconds"], contest["spans"]
+    title = f"LangChain: {_SETTING[contest['sdk']]}{contest['name']}"
+    for side, ratio in contest["ratios"].items():
+        yield Line(
+            what=title if side == OURS else f"{title}: {side}, {_counted(spans[side])}",
+            ours=_us(times[side]["median"]) if side == OURS else "",
+            against=_us(times[side]["median"]) if side != OURS else "",
+            upstream=_us(times[contest["against"]]["median"]),
+            measured=f"{ratio['median']:.2f}x",
+            spread=f"{ratio['low']:.2f}-{ratio['high']:.2f}",
+            value=ratio["median"],
+            budget=ratio["budget"],
+        )
+    if contest["a span"]:
+        yield _added(title, contest["a span"])
+
+
+def _added(title: str, added: Mapping[str, Any]) -> Line:
+    times, ratio, cheapest = added["microseconds"], added["ratio"], added["cheapest"]
+    return Line(
+        what=f"{title}: added for a span, ours and {cheapest}",
+        ours=_us(times[OURS]["median"]),
+        against=_us(times[cheapest]["median"]),
+        upstream="",
+        measured=f"{ratio['median']:.2f}x",
+        spread=f"{ratio['low']:.2f}-{ratio['high']:.2f}",
+        value=ratio["median"],
+        budget=ratio["budget"],
+    )
+
+
+def _counted(spans: int) -> str:
+    return f"{spans} span" if spans == 1 else f"{spans} spans"
 
 
 def _imports(imports: Mapping[str, Any]) -> Iterator[Line]:

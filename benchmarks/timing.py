@@ -95,20 +95,20 @@ def race(
     laps: Mapping[str, Lap | Staged], effort: Effort, clock: Clock = PROCESSOR
 ) -> dict[str, Times]:
     """Time the contestants in turns."""
-    counts = {name: effort.count or _runs_in(lap, effort.lap_s) for name, lap in laps.items()}
+    counts = {name: effort.count or runs_in(lap, effort.lap_s) for name, lap in laps.items()}
     samples: dict[str, list[float]] = {name: [] for name in laps}
     order = list(laps)
     stop_at = time.monotonic() + effort.seconds
-    with _frozen_heap():
+    with frozen_heap():
         for done in range(effort.rounds):
             if done >= effort.least_rounds and time.monotonic() > stop_at:
                 break
             for name in order:
-                samples[name].append(_timed(laps[name], counts[name], clock))
+                samples[name].append(timed(laps[name], counts[name], clock))
                 gc.collect()
             # Whoever came first comes last in the next round, so that no place is always the same.
             order.append(order.pop(0))
-        return {name: Times(samples[name], _garbage_of(laps[name])) for name in laps}
+        return {name: Times(samples[name], garbage_of(laps[name])) for name in laps}
 
 
 def ratios(ours: Times, theirs: Times) -> Spread:
@@ -116,41 +116,44 @@ def ratios(ours: Times, theirs: Times) -> Spread:
     return Spread.of([a / b for a, b in zip(ours.seconds, theirs.seconds, strict=True)])
 
 
-def _timed(lap: Lap | Staged, count: int, clock: Clock) -> float:
+def timed(lap: Lap | Staged, count: int, clock: Clock) -> float:
+    """How many seconds one run takes, in a lap of so many."""
     if callable(lap):
         start = clock()
         lap(count)
         return (clock() - start) / count / 1e9
     lap.set_stage(count)
     gc.freeze()
-    elapsed = _timed(lap.lap, count, clock)
+    elapsed = timed(lap.lap, count, clock)
     lap.clear_stage(count)
     return elapsed
 
 
-def _runs_in(lap: Lap | Staged, lap_s: float) -> int:
+def runs_in(lap: Lap | Staged, lap_s: float) -> int:
     """How many runs take about ``lap_s`` seconds, found while warming up."""
     count, elapsed, warm_until = 1, 0.0, time.perf_counter() + WARM_UP_S
     while time.perf_counter() < warm_until:
-        elapsed = _timed(lap, count, WALL)
+        elapsed = timed(lap, count, WALL)
         if elapsed * count < WARM_UP_S / 4:
             count *= 2
     return max(1, round(lap_s / elapsed))
 
 
-def _garbage_of(lap: Lap | Staged) -> float:
+def garbage_of(lap: Lap | Staged) -> float:
+    """How many objects in reference cycles one run leaves to the collector."""
     runs = 2
     gc.collect()
     gc.disable()
     try:
-        _timed(lap, runs, WALL)
+        timed(lap, runs, WALL)
         return gc.collect() / runs
     finally:
         gc.enable()
 
 
 @contextmanager
-def _frozen_heap() -> Iterator[None]:
+def frozen_heap() -> Iterator[None]:
+    """Keep what is there from the collector's sight."""
     gc.collect()
     gc.freeze()
     try:

@@ -176,9 +176,11 @@ class Gate:
     ) -> dict[str, AttributeValue]:
         """Return the attributes of a span with others, each cleaned under its own key."""
         found = dict(attrs)
-        if self._fast_start and type(values) is dict and _flat(_span_keys, values, found):
-            return found
-        found = dict(attrs)
+        if self._fast_start and type(values) is dict and len(found) + len(values) <= _FAST_KEYS:
+            plain: dict[str, AttributeValue] = {}
+            if not values or _flat(_own_keys, values, plain):
+                found.update(plain)
+                return found
         limit = self.limits.span_attributes
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
         flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
@@ -322,9 +324,9 @@ class _Keys(dict[str, str]):
         return full
 
 
-_span_keys: Final = _Keys("")
 _data_keys: Final = _Keys(semconv.DATA_PREFIX)
 _metadata_keys: Final = _Keys(semconv.RUN_METADATA)
+_own_keys: Final = _Keys("")
 
 
 def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:

@@ -1,26 +1,17 @@
-"""Threads that carry the context, and therefore the run, of whoever hands them work."""
+"""Async code that hands work to threads with its context, and waits for much at once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Executor
 from typing import Any, ParamSpec, TypeVar
 
 from otelbridge.errors import ConfigurationError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class ContextThreadPoolExecutor(ThreadPoolExecutor):
-    """A thread pool whose jobs run in a copy of the submitting thread's context."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Schedule ``fn`` in a copy of the current context."""
-        return super().submit(partial(contextvars.copy_context().run, fn, *args, **kwargs))
 
 
 async def run_in_executor(

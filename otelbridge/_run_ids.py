@@ -9,10 +9,11 @@ from __future__ import annotations
 from _random import Random  # all that is needed of ``random``, whose import takes 1.5 ms
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID, SafeUUID
 
 from otelbridge._process import renew_in_child
+from otelbridge._record import Record
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -28,46 +29,65 @@ _random = Random()
 _bits = _random.getrandbits
 _next = count(1 << 47 | _bits(46)).__next__  # always twelve hexadecimal digits
 _new = object.__new__
-_set = object.__setattr__
+_set_int = UUID.__dict__["int"].__set__
+_set_is_safe = UUID.__dict__["is_safe"].__set__
 _UNKNOWN = SafeUUID.unknown
 
 
-class _Millisecond:
-    """The last millisecond in which an id was made, and what the ids of that one begin with."""
-
-    last: tuple[int, str] = (0, "")
+Id = tuple[tuple[int, int, str], int]
+"""A run id: the millisecond, with number and text of what its ids begin with, and a count."""
 
 
-def new_text(now_ns: int) -> str:
-    """Return the text of a new run id.
+class _Latest:
+    """The last millisecond in which an id was made."""
+
+    __slots__ = ("millisecond",)
+
+    def __init__(self) -> None:
+        self.millisecond = (0, 0, "")
+
+
+_latest = _Latest()
+
+
+def new_id(now_ns: int) -> Id:
+    """Return a new run id; its text and its UUID are made where they are asked for.
 
     It is a UUID of version 7 (RFC 9562): the time in ms, 26 random bits that are new each
-    millisecond, and a counter of 48 bits with a random start. The text is what every recorded
-    run needs; number and UUID are made from it where they are asked for.
+    millisecond, and a counter of 48 bits with a random start.
     """
     now = now_ns // 1_000_000
-    last, prefix = _Millisecond.last
-    if now != last:
+    first = _latest.millisecond
+    if now != first[0]:
         bits = _bits(26)
-        prefix = f"{now >> 16:08x}-{now & 0xFFFF:04x}-7{bits >> 14:03x}-{0x8000 | bits & 0x3FFF:x}-"
-        _Millisecond.last = (now, prefix)
-    return prefix + "%x" % _next()  # noqa: UP031 - half the time of an f-string
+        a, b = 0x7000 | bits >> 14, 0x8000 | bits & 0x3FFF
+        text = f"{now >> 16:08x}-{now & 0xFFFF:04x}-{a:x}-{b:x}-"
+        first = _latest.millisecond = (now, (now << 32 | a << 16 | b) << 48, text)
+    return first, _next()
 
 
-def uuid_of(text: str) -> UUID:
-    """Return the UUID with this text; a third of the cost of ``UUID(text)``."""
-    made: UUID = _new(UUID)
-    _set(made, "int", int(text.replace("-", ""), 16))
-    _set(made, "is_safe", _UNKNOWN)
-    return made
+def text_of(made: Id) -> str:
+    """Return the text of a run id."""
+    return made[0][2] + "%x" % made[1]  # noqa: UP031 - half the time of an f-string
 
 
-class EndedRun(NamedTuple):
+def uuid_of(made: Id) -> UUID:
+    """Return the UUID of a run id; a fifth of the cost of ``UUID(text)``."""
+    uuid: UUID = _new(UUID)
+    _set_int(uuid, made[0][1] | made[1])
+    _set_is_safe(uuid, _UNKNOWN)
+    return uuid
+
+
+class EndedRun(Record):
     """What is kept of a run after its end: enough for children and late events."""
 
-    span_context: SpanContext
-    tracing: Tracing
-    name: str
+    __slots__ = ("span_context", "tracing", "name")
+
+    def __init__(self, span_context: SpanContext, tracing: Tracing, name: str) -> None:
+        self.span_context = span_context
+        self.tracing = tracing
+        self.name = name
 
 
 live: dict[int, Run] = {}
@@ -110,7 +130,7 @@ def _renew() -> None:
     global _next
     _random.seed()
     _next = count(1 << 47 | _bits(46)).__next__
-    _Millisecond.last = (0, "")
+    _latest.millisecond = (0, 0, "")
 
 
 renew_in_child(_renew)

@@ -27,7 +27,7 @@ from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
 from otelbridge._tracing import Tracing, guard
 from otelbridge.config import SHOWN_CONFIGURABLE
-from otelbridge.context import RUN_KEY, SPAN_KEY, border, owned_context
+from otelbridge.context import RUN_KEY, SPAN_KEY
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
@@ -49,11 +49,6 @@ class RecordedRun(ConfiguredRun):
     """A run that has a span."""
 
     __slots__ = ()
-
-    def _open(self, otel: Context, here: Run | None, now_ns: int) -> None:
-        context = self.context = owned_context(self._open_span(otel, here, now_ns))
-        if border.enter is not None:
-            context.run(border.enter, cast("Run", self))
 
     def _open_span(
         self,
@@ -80,10 +75,12 @@ class RecordedRun(ConfiguredRun):
         try:
             tracing.follow()
             if tracing.absent:  # as the API does by itself, in three layers
-                context = _span_of(base).get_span_context()
-                span = NonRecordingSpan(context) if context.is_valid else INVALID_SPAN
+                span = INVALID_SPAN
+                if SPAN_KEY in base and (context := _span_of(base).get_span_context()).is_valid:
+                    span = NonRecordingSpan(context)
             else:
-                own = {semconv.RUN_ID: self._text, semconv.RUN_TYPE: self.run_type}
+                text = self._text = self._text or _run_ids.text_of(self._id)
+                own = {semconv.RUN_ID: text, semconv.RUN_TYPE: self.run_type}
                 attributes: dict[str, Any] = own
                 if self.tags or self.metadata or not tracing.starts_plain:
                     attributes = self._more_attributes(own)
@@ -93,7 +90,7 @@ class RecordedRun(ConfiguredRun):
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
                 span = tracing.start(name or "unnamed", base, attributes, now_ns, kind)
-                recorded = span.is_recording()
+                recorded = type(span) is not NonRecordingSpan and span.is_recording()
         except Exception:
             guard("start a span")
             span = NonRecordingSpan(_span_of(base).get_span_context())
@@ -101,7 +98,10 @@ class RecordedRun(ConfiguredRun):
         self.recorded = recorded
         if recorded:
             self._events = SpanEvents(self, span, tracing)
-        return Context({**base, SPAN_KEY: span, RUN_KEY: self})
+        held = base.copy()  # as ``body_context`` does
+        held[SPAN_KEY] = span
+        held[RUN_KEY] = self
+        return Context(held)
 
     def _root_tracing(self) -> Tracing:
         """Return what traces a run that has none above it."""
@@ -155,7 +155,7 @@ class RecordedRun(ConfiguredRun):
         return self._tracing.tracer().start_span(
             self._tracing.gate.name(semconv.PAGE_NAME.format(run=self.name)),
             set_span_in_context(self.span, Context()),
-            attributes={semconv.RUN_ID: self._text, semconv.PAGE: number},
+            attributes={semconv.RUN_ID: self._id_text(), semconv.PAGE: number},
             start_time=at_ns,
         )
 
@@ -179,11 +179,13 @@ class RecordedRun(ConfiguredRun):
         self.context = _NO_CONTEXT
         self._events = None
         if self._host is self:
-            self._host = None
+            self._host, self._backlogs = None, ()
         if self._process is not process.token:
             return  # inherited over a fork: the span is the parent's to export
         if events is None:
-            return self._end_span(0)
+            if type(span) is not NonRecordingSpan:  # whose end does nothing
+                self._end_span(0)
+            return
         record = None
         try:
             if error is not None:
@@ -235,7 +237,7 @@ class RecordedRun(ConfiguredRun):
     def _keep_id(self) -> None:
         """Put the run id back where the application's own attributes have pushed it out."""
         if semconv.RUN_ID not in (getattr(self.span, "attributes", None) or ()):
-            self._set(semconv.RUN_ID, self._text)
+            self._set(semconv.RUN_ID, self._id_text())
 
     @property
     def captures(self) -> bool:
@@ -270,7 +272,7 @@ class RecordedRun(ConfiguredRun):
             self.span.get_span_context(),
             name,
             attributes,
-            (self.name, self._text),
+            (self.name, self._id_text()),
             at_ns,
         )
 

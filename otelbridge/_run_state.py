@@ -39,9 +39,9 @@ class RunState:
         "_backlogs",
         "_config",
         "_event_hooks",
-        "_event_words",
         "_events",
         "_host",
+        "_id",
         "_is_entered",
         "_kind",
         "_loop",
@@ -75,7 +75,8 @@ class RunState:
     _kind: str
     _ambient: Run | None
     _process: object
-    _text: str
+    _id: _run_ids.Id
+    _text: str  # of the id; empty until somebody needs it
     _tracing: Tracing
     span: Span
     context: OwnedContext
@@ -100,10 +101,9 @@ class RunState:
     _shared: RunnableConfig | None
     _events: SpanEvents | None
     _event_hooks: tuple[Hook, ...] | None
-    _event_words: dict[str, Any] | None
     _host: Run | None
     _loop: asyncio.AbstractEventLoop | None
-    _backlogs: Sequence[Backlog]  # of an async run a list: empty or of one
+    _backlogs: Sequence[Backlog]  # the list of the nearest async run: empty or of one
     _wants_output: bool | None
 
     def is_named(self, run_id: UUID) -> bool:
@@ -114,5 +114,12 @@ class RunState:
         """Return the id for a handler, which is told of a run and begins none below it."""
         made = self._uuid
         if made is None:
-            made = self._uuid = _run_ids.uuid_of(self._text)
+            made = self._uuid = _run_ids.uuid_of(self._id)
         return made
+
+    def _id_text(self) -> str:
+        """Return the id as text, for a span."""
+        text = self._text
+        if not text:
+            text = self._text = _run_ids.text_of(self._id)
+        return text

@@ -12,7 +12,7 @@ the names that it uses; the parameters of ``_Span``; and ``Span._attributes``, a
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -62,7 +62,7 @@ def starter_of(tracer: Tracer) -> Start:
     """Return what starts spans of ``tracer``: the short way where that works, else its own."""
     try:
         if _is_known(tracer):
-            return _ShortWay(tracer)
+            return _ShortWay(tracer).start
     except Exception:  # a tracer that is not as it looks
         pass
 
@@ -128,7 +128,7 @@ class _ShortWay:
             record_end_metrics=at_end,
         )
 
-    def __call__(
+    def start(
         self,
         name: str,
         context: Context,
@@ -136,9 +136,12 @@ class _ShortWay:
         now_ns: int,
         kind: SpanKind = _INTERNAL,
     ) -> Span:
+        """Start a span."""
         tracer = self._tracer
         above = context.get(SPAN_KEY)
-        parent = None if above is None else cast("Span", above).get_span_context()
+        parent: SpanContext | None = None
+        if above is not None:
+            parent = above.get_span_context()  # type: ignore[attr-defined]
         if not tracer._is_enabled():
             return NonRecordingSpan(parent or INVALID_SPAN_CONTEXT)
         ids = tracer.id_generator
@@ -151,7 +154,8 @@ class _ShortWay:
             is_random = ids.is_trace_id_random()
         sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
         decision = sampled.decision
-        flags = _SAMPLED if decision.is_sampled() else 0
+        is_recording = decision.is_recording()
+        flags = _SAMPLED if is_recording and decision.is_sampled() else 0
         own = SpanContext(
             trace_id,
             ids.generate_span_id(),
@@ -160,7 +164,7 @@ class _ShortWay:
             sampled.trace_state,
         )
         at_end = tracer._tracer_metrics.start_span(parent, decision)
-        if not decision.is_recording():
+        if not is_recording:
             return NonRecordingSpan(own)
         span: Span
         if sampled.attributes == attributes:

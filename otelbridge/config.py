@@ -5,26 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypedDict, TypeVar, cast
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from opentelemetry.context import Context
 
 from otelbridge._arguments import arguments_of
-from otelbridge._executors import (
-    ContextThreadPoolExecutor,
-    gather_with_concurrency,
-    run_in_executor,
-)
+from otelbridge._config_type import RunnableConfig
+from otelbridge._executors import gather_with_concurrency, run_in_executor
 from otelbridge.context import current_run
 from otelbridge.errors import ConfigurationError
 from otelbridge.manager import (
     AsyncCallbackManager,
     CallbackManager,
-    Callbacks,
     ManagerLike,
     is_manager,
 )
+
+if TYPE_CHECKING:
+    from otelbridge._thread_pool import ContextThreadPoolExecutor
 
 __all__ = [
     "CONFIG_KEYS",
@@ -49,30 +47,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-class RunnableConfig(TypedDict, total=False):
-    """What may be said of an invocation; every key is optional.
-
-    Attributes:
-        tags: of this run and every run below it.
-        metadata: of this run and every run below it; keys are strings.
-        callbacks: handlers (see ``as_handler``) of this run and every run below it, or a manager.
-        run_name: name of this run; by default the runnable's.
-        max_concurrency: how many inputs of a batch, or branches, run at once; None means no limit.
-        recursion_limit: how often a lambda may return a runnable to run in its place.
-        configurable: values for the program's own use, inherited and never exported.
-        run_id: of this run; made when left out.
-    """
-
-    tags: list[str]
-    metadata: dict[str, Any]
-    callbacks: Callbacks
-    run_name: str
-    max_concurrency: int | None
-    recursion_limit: int
-    configurable: dict[str, Any]
-    run_id: UUID | None
 
 
 CONFIG_KEYS = [
@@ -322,6 +296,8 @@ def get_async_callback_manager_for_config(config: RunnableConfig) -> AsyncCallba
 @contextmanager
 def get_executor_for_config(config: RunnableConfig | None) -> Iterator[ContextThreadPoolExecutor]:
     """Open a thread pool of ``max_concurrency`` threads that carries the context."""
+    from otelbridge._thread_pool import ContextThreadPoolExecutor  # when it is needed, not before
+
     workers = (config or {}).get("max_concurrency")
     with ContextThreadPoolExecutor(max_workers=workers) as executor:
         yield executor
@@ -367,3 +343,11 @@ def acall_func_with_variable_args(
 ) -> Awaitable[T]:
     """As ``call_func_with_variable_args``, for a function whose result is awaited."""
     return call_func_with_variable_args(func, input, config, run_manager, **kwargs)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ContextThreadPoolExecutor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from otelbridge import _thread_pool  # when it is needed, not before
+
+    return _thread_pool.ContextThreadPoolExecutor

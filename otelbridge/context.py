@@ -22,6 +22,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 if TYPE_CHECKING:
+    from otelbridge._run_state import RunState
     from otelbridge.run import Run
 
 T = TypeVar("T")
@@ -50,13 +51,16 @@ def current_run(context: Context | None = None) -> Run | None:
     Args:
         context: the OTel Context to look in; the current one when left out.
     """
-    held = (get_otel() if context is None else context).get(RUN_KEY)
-    return cast("Run | None", held)
+    otel = get_otel() if context is None else context
+    return otel.get(RUN_KEY)  # type: ignore[return-value]
 
 
-def body_context(run: Run, span: trace.Span, base: Context) -> Context:
+def body_context(run: RunState, span: trace.Span, base: Context) -> Context:
     """Return ``base`` with ``span`` current and ``run`` as the current run."""
-    return Context({**base, SPAN_KEY: span, RUN_KEY: run})
+    held = base.copy()  # a plain dict: only a Context cannot be changed
+    held[SPAN_KEY] = span
+    held[RUN_KEY] = run
+    return Context(held)
 
 
 class Border:
@@ -74,13 +78,6 @@ class Border:
 
 
 border = Border()
-
-
-def owned_context(context: Context) -> contextvars.Context:
-    """Return a copy of the caller's ``contextvars.Context`` with ``context`` as OTel Context."""
-    copied = contextvars.copy_context()
-    copied.run(set_otel, context)
-    return copied
 
 
 class Inside:

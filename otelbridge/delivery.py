@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from functools import partial
 from types import CoroutineType
@@ -46,48 +46,27 @@ def deliver(
     Raises:
         Exception: of a handler whose ``raise_error`` is true.
     """
-    for handler, call, ignored in hooks:
-        if ignored is not None and getattr(handler, ignored, False):
-            continue
-        try:
-            result = call(*args, **kwargs)
-            if result is not None and _is_awaitable(result):
-                _hand_over(handler, name, None if host is None else host.backlog, result)
-        except Exception:
-            report_failure(handler, name)
-            if raises(handler):
-                raise
+    for hook in hooks:
+        left = _called(hook, name, args, kwargs)
+        if left is not None:
+            hand_over(hook[0], name, host, left)
 
 
-def deliver_at_once(
-    hooks: tuple[Hook, ...],
-    name: str,
-    host: Host | None,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-) -> Coroutine[Any, Any, None] | None:
-    """Call ``hooks`` from async code as far as nothing has to be awaited.
-
-    Returns:
-        What is left, as a coroutine to await; None when all is done, which mostly it is.
-    """
-    done = 0
-    for handler, call, ignored in hooks:
-        done += 1
-        if ignored is not None and getattr(handler, ignored, False):
-            continue
-        try:
-            result = call(*args, **kwargs)
-        except Exception:
-            report_failure(handler, name)
-            if raises(handler):
-                raise
-            continue
-        if result is not None and _is_awaitable(result):
-            if done == len(hooks):
-                return _awaited(handler, result, name)
-            return adeliver(hooks[done:], name, host, args, kwargs, (handler, result))
-    return None
+def _called(
+    hook: Hook, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Awaitable[Any] | None:
+    """Call a hook; return what it has returned where that is to be awaited."""
+    handler, call, ignored = hook
+    if ignored is not None and getattr(handler, ignored, False):
+        return None
+    try:
+        result = call(*args, **kwargs)
+    except Exception:
+        report_failure(handler, name)
+        if raises(handler):
+            raise
+        return None
+    return result if result is not None and is_awaitable(result) else None
 
 
 async def adeliver(
@@ -108,13 +87,13 @@ async def adeliver(
     try:
         backlog = None if host is None else host.backlog
         if begun is not None:
-            await _awaited(*begun, name)
+            await awaited(begun[0], name, begun[1])
         elif backlog is not None and backlog.busy:
             await backlog.wait()
         for hook in rest:
-            left = deliver_at_once((hook,), name, host, args, kwargs)
+            left = _called(hook, name, args, kwargs)
             if left is not None:
-                await left
+                await awaited(hook[0], name, left)
     except (asyncio.CancelledError, GeneratorExit):
         for hook in rest:
             with suppress(Exception):  # it has been reported
@@ -122,7 +101,12 @@ async def adeliver(
         raise
 
 
-async def _awaited(handler: Any, awaitable: Awaitable[Any], name: str) -> None:
+async def awaited(handler: Any, name: str, awaitable: Awaitable[Any]) -> None:
+    """Await what a hook has returned.
+
+    Raises:
+        Exception: of a handler whose ``raise_error`` is true.
+    """
     try:
         await awaitable
     except Exception:
@@ -147,13 +131,14 @@ async def adeliver_last(
     if backlog is None:
         return await adeliver(hooks, name, None, args, kwargs)
     for index, hook in enumerate(hooks):
-        if not backlog.idle or inspect.iscoroutinefunction(hook.call):
+        if not backlog.idle or inspect.iscoroutinefunction(hook[1]):
             rest = adeliver(hooks[index:], name, host, args, kwargs)
             return backlog.add(rest, _unchanged)
         deliver((hook,), name, host, args, kwargs)
 
 
-def _is_awaitable(result: object) -> bool:
+def is_awaitable(result: object) -> bool:
+    """Return whether a hook has returned something to be awaited."""
     return type(result) is CoroutineType or inspect.isawaitable(result)
 
 
@@ -161,17 +146,28 @@ def _unchanged(error: BaseException) -> BaseException:
     return error
 
 
-def _hand_over(handler: Any, name: str, backlog: Backlog | None, awaitable: Awaitable[Any]) -> None:
+def hand_over(handler: Any, name: str, host: Host | None, awaitable: Awaitable[Any]) -> None:
+    """Leave what a hook has returned to whoever can await it; where no loop runs, run it now.
+
+    Raises:
+        Exception: it was run now, and the ``raise_error`` of its handler is true.
+    """
+    backlog = None if host is None else host.backlog
     loop = running_loop()
     if backlog is None and loop is not None:
         backlog = backlog_of_loop(loop)
-    if backlog is not None:
-        try:
-            return backlog.add(awaitable, partial(_failed, handler, name))
-        except RuntimeError:  # its loop has closed: nobody is left to run this but us
-            if loop is not None:
-                return backlog_of_loop(loop).add(awaitable, partial(_failed, handler, name))
-    run_now(awaitable)
+    try:
+        if backlog is not None:
+            try:
+                return backlog.add(awaitable, partial(_failed, handler, name))
+            except RuntimeError:  # its loop has closed: nobody is left to run this but us
+                if loop is not None:
+                    return backlog_of_loop(loop).add(awaitable, partial(_failed, handler, name))
+        run_now(awaitable)
+    except Exception:
+        report_failure(handler, name)
+        if raises(handler):
+            raise
 
 
 def _failed(handler: Any, name: str, error: BaseException) -> BaseException | None:

@@ -43,7 +43,7 @@ def dispatch_custom_event(
         Exception: of a handler whose ``raise_error`` is true.
     """
     if config is None:
-        run = cast("Run | None", get_otel().get(RUN_KEY))
+        run: Run | None = get_otel().get(RUN_KEY)  # type: ignore[assignment]
         if run is not None:
             return run.event(name, data)
     manager = _manager_of(name, config, required)
@@ -61,7 +61,7 @@ async def adispatch_custom_event(
     Arguments and errors are those of ``dispatch_custom_event``.
     """
     if config is None:
-        run = cast("Run | None", get_otel().get(RUN_KEY))
+        run: Run | None = get_otel().get(RUN_KEY)  # type: ignore[assignment]
         if run is not None:
             rest = run.begin_event(name, data)
             if rest is not None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary, finalize
 
@@ -197,12 +197,9 @@ class CallbackHandler:
     raise_error: bool = False
 
 
-class Hook(NamedTuple):
-    """One handler's function for one hook, and the flag that may switch it off (None: never)."""
-
-    handler: Any
-    call: Callable[..., Any]
-    ignored: str | None
+# A plain tuple, since one is made for every run: a handler, its function for one hook, and the flag
+# that may switch it off (None: never).
+Hook = tuple[Any, Callable[..., Any], str | None]
 
 
 def is_same(handler: Any, other: Any) -> bool:
@@ -530,20 +527,23 @@ def hooks_of(handlers: Sequence[Any], hook: str) -> tuple[Hook, ...]:
     found: tuple[Hook, ...] = ()
     name, flag = _ATTRIBUTES[hook]
     for handler in handlers:
-        names = _names_of(handler)
+        names = _SAID_BY_CLASS.get(type(handler))
+        own: Any = ()
+        if names is None:
+            names, own = _names_of(handler), getattr(handler, "__dict__", ())
         if name in names:
             function = getattr(handler, name, None)
             if function is not None:
-                own = getattr(handler, "__dict__", ())
                 fixed = flag in names and flag not in own
-                found = (*found, Hook(handler, function, None if fixed else flag))
+                found = (*found, (handler, function, None if fixed else flag))
     return found
 
 
 def hook_names(handlers: Sequence[Any]) -> frozenset[str]:
     """Return the names (``on_chain_start`` and so on) of the hooks that anybody serves."""
     if len(handlers) == 1:
-        return _names_of(handlers[0])
+        (handler,) = handlers
+        return _SAID_BY_CLASS.get(type(handler)) or _names_of(handler)
     return frozenset().union(*map(_names_of, handlers))
 
 
@@ -552,6 +552,8 @@ def _names_of(handler: Any) -> frozenset[str]:
     names = _OVERRIDDEN.get(kind)
     if names is None:
         names = _keep(_OVERRIDDEN, kind, _overridden(kind))
+        if not hasattr(handler, "__dict__"):
+            return _keep(_SAID_BY_CLASS, kind, names)
     own = getattr(handler, "__dict__", None)
     if own and not _HOOK_NAMES.isdisjoint(own):
         return names | _HOOK_NAMES.intersection(own)
@@ -562,6 +564,8 @@ _ATTRIBUTES = {hook: (f"on_{hook}", ignore_flag(hook)) for hook in HOOKS}
 _HOOK_NAMES = frozenset(name for name, _ in _ATTRIBUTES.values())
 # Of each type of handler, the hooks that it overrides and the ignore flags that are plainly False.
 _OVERRIDDEN: dict[type, frozenset[str]] = {}
+# Of these, the ones whose instances have no dict, where a hook or a flag could be besides.
+_SAID_BY_CLASS: dict[type, frozenset[str]] = {}
 
 
 def _overridden(kind: type) -> frozenset[str]:
@@ -631,9 +635,9 @@ def _reported_by_id(source: Any) -> set[str]:
 
 def unique(handlers: Sequence[Any]) -> list[Any]:
     """Return ``handlers`` as handlers, in order, each once."""
+    if len(handlers) == 1:
+        return [as_handler(handlers[0])]
     found = [as_handler(source) for source in handlers]
-    if len(found) < 2:
-        return found
     once: list[Any] = []
     for handler in found:
         if not is_among(handler, once):

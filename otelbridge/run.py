@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import copy_context
 from time import time_ns
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from otelbridge import _run_ids
 from otelbridge._backlog import running_loop
@@ -19,7 +20,7 @@ from otelbridge._run_config import ChildConfig
 from otelbridge._run_handlers import ToldRun
 from otelbridge._run_span import outcome_of
 from otelbridge.config import RunnableConfig
-from otelbridge.context import RUN_KEY, Steps, get_otel
+from otelbridge.context import RUN_KEY, Steps, border, get_otel, set_otel
 from otelbridge.errors import ConfigurationError
 from otelbridge.handlers import hook_names
 
@@ -76,7 +77,7 @@ class Run(ToldRun):
         is_async: bool = False,
     ) -> None:
         otel = get_otel()
-        here = cast("Run | None", otel.get(RUN_KEY))
+        here: Run | None = otel.get(RUN_KEY)  # type: ignore[assignment]
         self.name = name
         self.run_type = run_type or kind
         self._kind = kind
@@ -85,7 +86,7 @@ class Run(ToldRun):
         self._text = ""
         self.ended = self._is_entered = self._says_tags = False
         self.block = self._above = self._parent_id = self._uuid = self._shadowed = None
-        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = ()
         self._names = _NO_NAMES
@@ -106,9 +107,12 @@ class Run(ToldRun):
             self.metadata = self.inheritable_metadata = {}
             self._says_tags = True
         now_ns = time_ns()
-        if not self._text:
-            self._text = _run_ids.new_text(now_ns)
-        self._open(otel, here, now_ns)
+        if self._uuid is None:
+            self._id = _run_ids.new_id(now_ns)
+        context = self.context = copy_context()
+        context.run(set_otel, self._open_span(otel, here, now_ns))
+        if border.enter is not None:
+            context.run(border.enter, self)
         if self.handlers:
             self._names = hook_names(self.handlers)
         if here is None and self._parent_id is not None:
@@ -119,7 +123,7 @@ class Run(ToldRun):
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "live"
-        return f"<Run {self.name!r} {self.run_type} {self._text} {state}>"
+        return f"<Run {self.name!r} {self.run_type} {self._id_text()} {state}>"
 
     def enter(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``func`` inside the run; as it is where that is so already, or after the end."""
@@ -185,7 +189,7 @@ class Run(ToldRun):
     def begin_end(self, output: Any = None, **extra: Any) -> Coroutine[Any, Any, None] | None:
         """As ``aend``; return what is left to be awaited, nothing where no handler is told."""
         if not self.ended:
-            if _ENDS[self._kind] in self._names or self.unsettled():
+            if _ENDS[self._kind] in self._names or (self._backlogs and self.unsettled()):
                 return self._aend(output, extra)
             self._close(None, output)
         return None
@@ -253,9 +257,11 @@ def begin(
         Exception: of a handler whose ``raise_error`` is true; the run has ended then.
     """
     run = Run(name, config, run_type, kind)
-    if _is_to_be_told(run, inputs, run_type, extra):
+    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
+        run.capture_input(inputs)  # a stream's comes at its end
+    if _STARTS[kind] in run._names:
         try:
-            run._tell("start", (serialized, inputs), extra)
+            run._tell("start", (serialized, inputs), _start_words(kind, run_type, extra))
         except BaseException as error:
             run._close(error, None)
             raise
@@ -293,22 +299,21 @@ def begin_async(
 ) -> tuple[Run, Coroutine[Any, Any, None] | None]:
     """As ``abegin``; return the run, and what is left to be awaited where a handler is told."""
     run = Run(name, config, run_type, kind, is_async=True)
-    if not _is_to_be_told(run, inputs, run_type, extra):
-        return run, None
-    return run, _tell_start(run, (serialized, inputs), extra)
-
-
-def _is_to_be_told(run: Run, inputs: Any, run_type: str | None, extra: dict[str, Any]) -> bool:
-    """Record the input; tell whether a handler wants the start, with ``extra`` completed."""
     if run._tracing.recording.capture_content and "defers_inputs" not in extra:
-        run.capture_input(inputs)  # a stream's comes at its end
-    if _STARTS[run._kind] not in run._names:
-        return False
-    if run._kind == "chain":
+        run.capture_input(inputs)
+    if _STARTS[kind] not in run._names:
+        return run, None
+    words = _start_words(kind, run_type, extra)
+    return run, _tell_start(run, (serialized, inputs), words)
+
+
+def _start_words(kind: str, run_type: str | None, extra: dict[str, Any]) -> dict[str, Any]:
+    """Return ``extra`` as the start hook is given it."""
+    if kind == "chain":
         extra["run_type"] = run_type
     if "tool_inputs" in extra:
         extra["inputs"] = extra.pop("tool_inputs")
-    return True
+    return extra
 
 
 async def _tell_start(run: Run, args: tuple[Any, ...], extra: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Every attribute key and span name that otelbridge writes, in one place.
 
 Own keys start with ``otelbridge.``; the others are OpenTelemetry's semantic conventions
-(https://opentelemetry.io/docs/specs/semconv/).
+(https://opentelemetry.io/docs/specs/semconv/). What the LangChain integration alone writes is in
+``otelbridge.langchain._genai_semconv``.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ RUN_INPUT: Final = "otelbridge.run.input"
 RUN_OUTPUT: Final = "otelbridge.run.output"
 CHECKPOINT_ID: Final = "otelbridge.checkpoint.id"
 RESUMED_CHECKPOINT_ID: Final = "otelbridge.resumed.checkpoint.id"
+INTERRUPTED_BY: Final = "otelbridge.interrupted.by"
 INTERRUPTED_BEFORE: Final = "otelbridge.interrupted.before"
-INTERRUPTED_AFTER: Final = "otelbridge.interrupted.after"
 LINK_TYPE: Final = "otelbridge.link.type"
 LINK_RESUMES: Final = "resumes"
 PAGE: Final = "otelbridge.page"

@@ -375,7 +375,7 @@ def _rooted(config: RunnableConfig | None) -> tuple[RunnableConfig, UUID]:
     full = ensure_config(config)
     root = full.get("run_id")
     if root is None:
-        root = full["run_id"] = _run_ids.uuid_of(_run_ids.new_text(time_ns()))
+        root = full["run_id"] = _run_ids.uuid_of(_run_ids.new_id(time_ns()))
     return full, root
 
 

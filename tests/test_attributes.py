@@ -799,3 +799,50 @@ def test_start_survives_what_is_no_mapping() -> None:
         found = Gate().start(OWN, odd, odd, odd)
         assert dict(list(found.items())[:2]) == OWN
         encoded("run", {}, start=found)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"a": 1, "b": "x", "c": 0.5, "d": True},
+        {"a": ("x", "y"), "b": ["z"]},
+        {"a": ("x",) * 5},
+        {"a": ("é",)},
+        {"a": (0.5, 1.5), "b": ()},
+        {"a": "x" * 300},
+        {"a": 2**63, "b": float("nan"), "c": "\ud800"},
+        {"a": {"b": 1}},
+        {f"k{number}": number for number in range(14)},
+        {f"k{number}": number for number in range(15)},
+        odd_values.Dict(a=1),
+    ],
+)
+def test_more_is_the_same_on_the_short_and_the_long_way(values: Any) -> None:
+    """What is added to a span's attributes comes to the same by either way."""
+    short, long = Gate(), Gate()
+    long._fast_start = False
+    found = short.more(OWN, values)
+    assert found == long.more(OWN, values)
+    encoded("run", {}, short.limits, start=found)
+
+
+@pytest.mark.parametrize("limit", range(12))
+def test_more_leaves_room_for_what_the_run_itself_needs(limit: int) -> None:
+    """What is added gives way to the run's own attributes and to what its end adds."""
+    gate = Gate(limits=Limits(span_attributes=limit))
+    found = gate.more(OWN, {f"k{number}": number for number in range(9)})
+    assert {key: found[key] for key in OWN} == OWN
+    added = [key for key in found if key not in OWN and key != NOTE]
+    assert len(added) == max(limit - 6, 0)
+    assert (NOTE in found) == (len(added) < 9)
+
+
+def test_more_redacts_what_it_adds() -> None:
+    """Denied keys and the redactor act on what is added, under its own key."""
+    gate = Gate(redact=lambda key, value: f"<{key}>", denied_keys=["secret"])
+    assert gate.more(OWN, {"a": "x", "my.secret": "y"}) == {
+        **OWN,
+        "a": "<a>",
+        "my.secret": "[redacted]",
+    }

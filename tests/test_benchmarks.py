@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 
 from benchmarks.by_hand import RUN_ID
 from benchmarks.contests import RECORDING
-from benchmarks.environment import PROTOCOLS, in_child
+from benchmarks.environment import PROTOCOLS, Sdk, in_child
 from benchmarks.export import Ending
 from benchmarks.exporters import DURABLE, OURS, SDK, Side, sides
+from benchmarks.langchain import CONTESTS, LANGCHAIN, Contest, beside_cheapest, contestant
+from benchmarks.langchain_contestant import ALONE
 from benchmarks.sink import sink
+from benchmarks.timing import Times
 from tests.receivers import grpc_receiver, http_receiver
 
 NAMES = [workload.name + labels for workload in RECORDING for labels in ("", ", tags and metadata")]
@@ -115,3 +119,43 @@ def test_lap_whose_spans_do_not_arrive_is_an_error(tmp_path: Path) -> None:
         lap.lap(2)
         with pytest.raises(RuntimeError, match="3 spans were ended, and 2 have arrived"):
             lap.clear_stage(3)
+
+
+OF_LANGCHAIN = list(dict.fromkeys(contest.program for contest in CONTESTS))
+
+
+@pytest.mark.parametrize(
+    ("sdk", "instrumentor", "spans"),
+    [
+        ("recording", ALONE, [0, 0, 0, 0, 0, 0]),
+        ("recording", "otelbridge.langchain:LangChainInstrumentor", [1, 21, 21, 1, 1, 1]),
+        ("unsampled", "otelbridge.langchain:LangChainInstrumentor", [0, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_langchain_programs_leave_their_spans(
+    monkeypatch: pytest.MonkeyPatch, sdk: Sdk, instrumentor: str, spans: list[int]
+) -> None:
+    """One for each run: a graph has one more than steps."""
+    monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", "")
+    with contestant(sys.executable, sdk, instrumentor) as one:
+        assert [one.ask("spans", program) for program in OF_LANGCHAIN] == spans
+        assert one.ask("lap", "lambda", 2) > 0
+
+
+def test_contestant_that_ends_is_an_error() -> None:
+    """What it was asked is told; why it ended is on stderr."""
+    with contestant(sys.executable, "absent", "otelbridge.langchain:Nobody") as one:
+        with pytest.raises(RuntimeError, match="did not answer"):
+            one.ask("spans", "lambda")
+
+
+def test_added_time_of_a_span_is_compared_with_the_cheapest_other_that_has_all_nodes() -> None:
+    """One with fewer spans than nodes is cheap for another reason."""
+    milliseconds = {OURS: 14.0, LANGCHAIN: 10.0, "dear": 30.0, "cheap": 20.0, "few": 10.1}
+    times = {name: Times([time / 1e3] * 2, 0) for name, time in milliseconds.items()}
+    spans = {OURS: 20, LANGCHAIN: 0, "dear": 20, "cheap": 20, "few": 1}
+    compared = beside_cheapest(Contest("graph", "graph", 1.3, nodes=20), times, spans)
+    assert compared is not None
+    assert compared["cheapest"] == "cheap"
+    assert compared["ratio"]["median"] == pytest.approx(0.4)
+    assert compared["microseconds"][OURS]["median"] == pytest.approx(200)

@@ -30,9 +30,9 @@ from otelbridge.context import (
     Steps,
     body_context,
     closable,
-    owned_context,
     steppable,
 )
+from otelbridge.run import begin
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="outside")
 
@@ -202,22 +202,28 @@ def test_body_context_keeps_what_is_there() -> None:
         made = body_context(run, span, base)
         span.end()
     assert (made[key], current_run(made), trace.get_current_span(made)) == (1, run, span)
+    assert type(made) is otel.Context
     assert current_run(base) is None
 
 
-def test_owned_context_is_a_copy() -> None:
+def test_body_runs_in_a_copy_of_the_callers_context() -> None:
     """What is set inside it stays inside; what was set before it is seen in it."""
     key = otel.create_key("mine")
-    token = place.set("before")
-    try:
-        owned = owned_context(otel.set_value(key, 1))
-    finally:
-        place.reset(token)
-    assert owned.run(otel.get_value, key) == 1
-    assert otel.get_value(key) is None
-    assert owned.run(place.get) == "before"
-    owned.run(place.set, "inside")
-    assert (owned.run(place.get), place.get()) == ("inside", "outside")
+    with captured_cleanly():
+        token, attached = place.set("before"), otel.attach(otel.set_value(key, 1))
+        try:
+            run = begin("one", None, None)
+        finally:
+            otel.detach(attached)
+            place.reset(token)
+        owned = run.context
+        assert owned.run(otel.get_value, key) == 1
+        assert otel.get_value(key) is None
+        assert owned.run(current_run) is run
+        assert owned.run(place.get) == "before"
+        owned.run(place.set, "inside")
+        assert (owned.run(place.get), place.get()) == ("inside", "outside")
+        run.end()
 
 
 # ------------------------------------------------------------------ Inside

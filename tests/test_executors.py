@@ -10,7 +10,8 @@ import pytest
 from ways import captured_cleanly, traces
 
 from otelbridge import ConfigurationError, RunnableLambda, current_run, run_in_executor, start_run
-from otelbridge._executors import ContextThreadPoolExecutor, gather_with_concurrency
+from otelbridge._executors import gather_with_concurrency
+from otelbridge._thread_pool import ContextThreadPoolExecutor
 
 
 def test_pool_carries_the_run_of_whoever_submits() -> None:

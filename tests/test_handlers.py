@@ -267,7 +267,7 @@ def test_on_hooks_set_on_an_instance_are_served() -> None:
     source = SimpleNamespace(on_custom_event=lambda *args, **kwargs: args)
     assert as_handler(source) is source
     assert told(source) == ("load", 5)
-    assert [hook.call for hook in hooks_of([source], "custom_event")] == [source.on_custom_event]
+    assert [call for _, call, _ in hooks_of([source], "custom_event")] == [source.on_custom_event]
 
 
 def test_raise_error_of_an_object_may_change() -> None:

@@ -6,7 +6,7 @@ import random
 from time import time_ns
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import RFC_4122, UUID
+from uuid import RFC_4122, UUID, SafeUUID
 
 import pytest
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
@@ -18,28 +18,29 @@ from otelbridge import RunnableLambda, _run_ids, _tracing, start_run
 def test_id_is_a_uuid_of_version_7() -> None:
     """With the time in it, in order."""
     before = time_ns() // 1_000_000
-    texts = [_run_ids.new_text(time_ns()) for _ in range(1_000)]
+    made = [_run_ids.new_id(time_ns()) for _ in range(1_000)]
     after = time_ns() // 1_000_000
-    ids = [_run_ids.uuid_of(text) for text in texts]
+    texts, ids = [*map(_run_ids.text_of, made)], [*map(_run_ids.uuid_of, made)]
     assert len(set(ids)) == 1_000
-    assert all(made == UUID(text) and str(made) == text for made, text in zip(ids, texts))
-    assert all(made.version == 7 and made.variant == RFC_4122 for made in ids)
-    assert all(before <= made.int >> 80 <= after for made in ids)
+    assert all(uuid == UUID(text) and str(uuid) == text for uuid, text in zip(ids, texts))
+    assert all(uuid.version == 7 and uuid.variant == RFC_4122 for uuid in ids)
+    assert all(uuid.is_safe is SafeUUID.unknown for uuid in ids)
+    assert all(before <= uuid.int >> 80 <= after for uuid in ids)
 
 
 def test_seeding_a_program_does_not_repeat_ids() -> None:
     """Ids have a generator of their own."""
     random.seed(1)
-    first = _run_ids.new_text(time_ns())
+    first = _run_ids.new_id(time_ns())
     random.seed(1)
-    assert _run_ids.new_text(time_ns()) != first
+    assert _run_ids.new_id(time_ns()) != first
 
 
 def test_child_of_a_fork_begins_anew() -> None:
     """Its counter starts elsewhere."""
-    before = int(_run_ids.new_text(time_ns())[-12:], 16)
+    _, before = _run_ids.new_id(time_ns())
     _run_ids._renew()
-    assert int(_run_ids.new_text(time_ns())[-12:], 16) != before + 1
+    assert _run_ids.new_id(time_ns())[1] != before + 1
 
 
 def test_live_run_is_found_by_its_id() -> None:

@@ -136,7 +136,7 @@ SAMPLERS = {
 
 def is_short(tracer: Any) -> bool:
     """Return whether the short way is taken."""
-    return isinstance(starter_of(tracer), _ShortWay)
+    return isinstance(getattr(starter_of(tracer), "__self__", None), _ShortWay)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
@@ -215,7 +215,7 @@ def test_disabled_tracer_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     """A tracer that its provider has switched off later gives spans that do not record."""
     tracer, processor = tracer_of(ALWAYS_ON)
     start = starter_of(tracer)
-    if not isinstance(start, _ShortWay):
+    if not is_short(tracer):
         pytest.skip("opentelemetry-sdk from 1.40 on, whose tracers can be switched off")
     monkeypatch.setattr(tracer, "_is_enabled", lambda: False)
     assert not start("run", below(), dict(ATTRIBUTES), 5).is_recording()

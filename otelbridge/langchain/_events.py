@@ -51,7 +51,12 @@ def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., 
         ours, others = split(handlers)
         if ours is None:
             return original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -76,7 +81,12 @@ def async_dispatch(
         ours, others = split(handlers)
         if ours is None:
             return await original(handlers, event_name, ignore, *args, **kwargs)
-        begun = hear(ours.settings, handlers, event_name, args, kwargs)
+        act, begun = _ACTIONS.get(event_name), None
+        if act is not None:
+            try:
+                begun = act(ours.settings, handlers, args, kwargs)
+            except Exception:
+                guard(_FOLLOW)
         if not others:
             return None
         try:
@@ -89,18 +99,16 @@ def async_dispatch(
     return ahandle_event
 
 
-def hear(
-    settings: Settings, told: _Told, event_name: str, args: tuple[Any, ...], words: Words
-) -> LangChainRun | None:
-    """Take one callback; return the run that it has begun, if it is a start."""
-    act = _ACTIONS.get(event_name)
-    if act is None:
-        return None
+def hear(settings: Settings, event_name: str, args: tuple[Any, ...], words: Words) -> None:
+    """Take one callback where callbacks are all that there is."""
     try:
-        return act(settings, told, args, words)
+        _ACTIONS[event_name](settings, _NOBODY, args, words)
     except Exception:
-        guard("follow a callback of LangChain")
-        return None
+        guard(_FOLLOW)
+
+
+_NOBODY: _Told = []
+_FOLLOW = "follow a callback of LangChain"
 
 
 def _start(kind: str, run_type: str) -> _Action:
@@ -147,9 +155,22 @@ def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words)
         _one_of(run, words["run_id"], told).note_chunk()
 
 
+def _stream_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    run = _run_ids.live.get(words["run_id"].int)
+    if isinstance(run, LangChainRun):
+        _one_of(run, words["run_id"], told).note_stream_event(args[0])
+
+
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    if not is_suppressed(get_otel()):
-        record_event(words["run_id"], args[0], args[1])
+    otel = get_otel()
+    if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
+        return
+    run_id = words["run_id"]
+    run = _run_ids.live.get(run_id.int)
+    if run is None:
+        record_event(run_id, args[0], args[1])
+    elif run.recorded:
+        run.record(args[0], args[1])
 
 
 _ACTIONS: Mapping[str, _Action] = {
@@ -167,7 +188,7 @@ _ACTIONS: Mapping[str, _Action] = {
     "on_tool_error": _fail,
     "on_retriever_error": _fail,
     "on_llm_new_token": _token,
-    "on_stream_event": _token,
+    "on_stream_event": _stream_event,
     "on_custom_event": _custom_event,
 }
 
@@ -187,6 +208,8 @@ def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
 def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
     """Return the live run that a callback with these handlers is of."""
     run = _run_ids.live.get(run_id.int)
+    if isinstance(run, LangChainRun) and run.is_told(run_id, told):
+        return run
     if run is None:
         return None
     if not run.is_named(run_id):  # one without a span, for which the run above it stands

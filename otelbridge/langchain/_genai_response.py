@@ -109,30 +109,43 @@ def _retriever(response: Any) -> Attributes:
 
 
 def _model(response: Any, version: Conventions) -> Attributes:
-    generations = generations_of(response)
-    output = mapping(getattr(response, "llm_output", None))
-    model = response_id = usage = None
+    sources: list[Source] = []  # what may tell of the response, the likeliest first
     reasons: list[str] = []
-    sources = [output]
-    for generation in generations:
-        info = mapping(getattr(generation, "generation_info", None))
+    message_id = usage = None
+    for generation in generations_of(response):
         message = getattr(generation, "message", None)
-        metadata = mapping(getattr(message, "response_metadata", None))
-        sources.append(metadata)
-        model = model or text(metadata, _MODEL) or text(info, _MODEL)
-        response_id = response_id or text(metadata, _ID) or _message_id(message)
         usage = usage or getattr(message, "usage_metadata", None)
-        if reason := finish_reason(generation):
-            reasons.append(reason)
+        message_id = message_id or _provider_id(getattr(message, "id", None))
+        own = _filled(
+            getattr(message, "response_metadata", None),
+            getattr(generation, "generation_info", None),
+        )
+        if own:
+            sources += own
+            if reason := _first(own, _REASON):
+                reasons.append(reason)
+    sources += _filled(getattr(response, "llm_output", None))
     attributes: Attributes = {}
-    if model := model or text(output, _MODEL):
+    if model := _first(sources, _MODEL):
         attributes[semconv.RESPONSE_MODEL] = model
-    if response_id := response_id or text(output, _ID):
+    if response_id := _first(sources, _ID) or message_id:
         attributes[semconv.RESPONSE_ID] = response_id
     if reasons:
         attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(reasons)
-    _tokens(attributes, mapping(usage), sources, version)
+    if usage or sources:
+        _tokens(attributes, mapping(usage), sources, version)
     return attributes
+
+
+def _filled(*sources: Any) -> list[Source]:
+    return [source for source in sources if source and isinstance(source, dict)]
+
+
+def _first(sources: Iterable[Source], keys: tuple[str, ...]) -> str | None:
+    for source in sources:
+        if found := text(source, keys):
+            return found
+    return None
 
 
 _ID: Final = ("id",)
@@ -145,15 +158,15 @@ def generations_of(response: Any) -> list[Any]:
     rows = getattr(response, "generations", None)
     if not isinstance(rows, list):
         return []
+    if len(rows) == 1 and isinstance(rows[0], list):
+        return rows[0]
     return [generation for row in rows if isinstance(row, list) for generation in row]
 
 
 def finish_reason(generation: Any) -> str | None:
     """Return why a generation ended, in the provider's own word."""
     info = mapping(getattr(generation, "generation_info", None))
-    if reason := text(info, _REASON):
-        return reason
-    return reason_of(getattr(generation, "message", None))
+    return reason_of(getattr(generation, "message", None)) or text(info, _REASON)
 
 
 def reason_of(message: Any) -> str | None:
@@ -161,9 +174,8 @@ def reason_of(message: Any) -> str | None:
     return text(mapping(getattr(message, "response_metadata", None)), _REASON)
 
 
-def _message_id(message: Any) -> str | None:
-    """Return the provider's id of a message; LangChain's own begin otherwise."""
-    found = getattr(message, "id", None)
+def _provider_id(found: Any) -> str | None:
+    """Return a message's id where it is the provider's: LangChain's own begin otherwise."""
     if not isinstance(found, str) or found.startswith(("run-", "lc_", "lc-")):
         return None
     return found or None

@@ -58,7 +58,8 @@ def instrument(settings: Settings) -> None:
                 )
             return
         _state.settings = settings
-        settings.others.look()
+        if settings.others is not None and not settings.others.look():
+            settings.others = None
         install()
         if (hooks := _imported(_HOOKS)) is not None:
             _hook(hooks)

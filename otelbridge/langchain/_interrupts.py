@@ -11,6 +11,11 @@ from otelbridge import semconv
 from otelbridge.langchain._runs import LangChainRun, is_interrupt
 
 REMEMBERED = 1_000
+_CAUSES = {
+    "interrupt_before": "interrupt_before",
+    "interrupt_after": "interrupt_after",
+    "draining": "drain",
+}
 RESUMING = "__pregel_resuming"  # langgraph's key in a config's configurable
 
 
@@ -53,16 +58,14 @@ def stop(loop: Any, run: LangChainRun, error: BaseException | None) -> None:
 
 
 def _say_where(loop: Any, run: LangChainRun) -> None:
-    checkpoint_id = loop.checkpoint["id"]
+    status = loop.status
+    run.say(semconv.INTERRUPTED_BY, _CAUSES.get(status, "interrupt"))
+    if status == "interrupt_before":
+        names = dict.fromkeys(task.name for task in loop.tasks.values())
+        asked = loop.interrupt_before
+        run.say(semconv.INTERRUPTED_BEFORE, [n for n in names if asked == "*" or n in asked])
     if loop.checkpointer is not None:
-        run.say(semconv.CHECKPOINT_ID, checkpoint_id)
-    for status, key, asked in (
-        ("interrupt_before", semconv.INTERRUPTED_BEFORE, loop.interrupt_before),
-        ("interrupt_after", semconv.INTERRUPTED_AFTER, loop.interrupt_after),
-    ):
-        if loop.status == status:
-            names = dict.fromkeys(task.name for task in loop.tasks.values())
-            run.say(key, [name for name in names if asked == "*" or name in asked])
+        run.say(semconv.CHECKPOINT_ID, loop.checkpoint["id"])
 
 
 def _remember(loop: Any, run: LangChainRun) -> None:

@@ -72,8 +72,8 @@ class Metrics:
         """Record a call of a chat or completion model that has ended, in whatever way.
 
         Args:
-            started: the span's attributes of the start (`_genai.described`).
-            ended: those of the end (`_genai_response.ended`).
+            started: the span's attributes of the start (`_genai.described`), through the gate.
+            ended: those of the end (`_genai_response.ended`), through the gate.
             times_ns: when the call began and ended, by a clock that does not step.
             chunks_ns: when each of a stream's chunks came, by the same clock.
             error_type: the span's ``error.type``.

@@ -28,14 +28,12 @@ class Others:
         self._provider = provider
         self._looks = 2
 
-    def look(self) -> None:
-        """Warn, the first time that another one is found on the same provider."""
-        if self._looks <= 0:
-            return
+    def look(self) -> bool:
+        """Warn if another one is found on the same provider; return whether to look again."""
         self._looks -= 1
         try:
             if self._provider not in (None, getattr(trace, "_TRACER_PROVIDER", None)):
-                return
+                return False
             names = sorted(set(_active()))
             if names:
                 self._looks = 0
@@ -47,6 +45,7 @@ class Others:
                 )
         except Exception:
             guard("look for other instrumentations of LangChain")
+        return self._looks > 0
 
 
 def _active() -> Iterator[str]:

@@ -70,66 +70,63 @@ class OtelCallbackHandler(BaseCallbackHandler):
 
     def on_chain_start(self, serialized: Any, inputs: Any, **words: Any) -> None:
         """Begin a run, where callbacks are all that there is."""
-        _events.hear(self.settings, _NOBODY, "on_chain_start", (serialized, inputs), words)
+        _events.hear(self.settings, "on_chain_start", (serialized, inputs), words)
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, _NOBODY, "on_chat_model_start", (serialized, messages), words)
+        _events.hear(self.settings, "on_chat_model_start", (serialized, messages), words)
 
     def on_llm_start(self, serialized: Any, prompts: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, _NOBODY, "on_llm_start", (serialized, prompts), words)
+        _events.hear(self.settings, "on_llm_start", (serialized, prompts), words)
 
     def on_tool_start(self, serialized: Any, input_str: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, _NOBODY, "on_tool_start", (serialized, input_str), words)
+        _events.hear(self.settings, "on_tool_start", (serialized, input_str), words)
 
     def on_retriever_start(self, serialized: Any, query: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, _NOBODY, "on_retriever_start", (serialized, query), words)
+        _events.hear(self.settings, "on_retriever_start", (serialized, query), words)
 
     def on_chain_end(self, outputs: Any, **words: Any) -> None:
         """End a run, where callbacks are all that there is."""
-        _events.hear(self.settings, _NOBODY, "on_chain_end", (outputs,), words)
+        _events.hear(self.settings, "on_chain_end", (outputs,), words)
 
     def on_llm_end(self, response: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, _NOBODY, "on_llm_end", (response,), words)
+        _events.hear(self.settings, "on_llm_end", (response,), words)
 
     def on_tool_end(self, output: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, _NOBODY, "on_tool_end", (output,), words)
+        _events.hear(self.settings, "on_tool_end", (output,), words)
 
     def on_retriever_end(self, documents: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, _NOBODY, "on_retriever_end", (documents,), words)
+        _events.hear(self.settings, "on_retriever_end", (documents,), words)
 
     def on_chain_error(self, error: BaseException, **words: Any) -> None:
         """End a run that has failed, where callbacks are all that there is."""
-        _events.hear(self.settings, _NOBODY, "on_chain_error", (error,), words)
+        _events.hear(self.settings, "on_chain_error", (error,), words)
 
     def on_llm_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, _NOBODY, "on_llm_error", (error,), words)
+        _events.hear(self.settings, "on_llm_error", (error,), words)
 
     def on_tool_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, _NOBODY, "on_tool_error", (error,), words)
+        _events.hear(self.settings, "on_tool_error", (error,), words)
 
     def on_retriever_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, _NOBODY, "on_retriever_error", (error,), words)
+        _events.hear(self.settings, "on_retriever_error", (error,), words)
 
     def on_llm_new_token(self, token: Any, **words: Any) -> None:
         """Note the time of a chunk."""
-        _events.hear(self.settings, _NOBODY, "on_llm_new_token", (token,), words)
+        _events.hear(self.settings, "on_llm_new_token", (token,), words)
 
     def on_custom_event(self, name: str, data: Any, **words: Any) -> None:
         """Record a custom event, where callbacks are all that there is."""
-        _events.hear(self.settings, _NOBODY, "on_custom_event", (name, data), words)
-
-
-_NOBODY: list[Any] = []
+        _events.hear(self.settings, "on_custom_event", (name, data), words)
 
 
 class Hook(OtelCallbackHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context as OwnedContext
+from contextvars import copy_context
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -14,7 +15,7 @@ from opentelemetry.trace import Status, StatusCode
 from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._process import process
 from otelbridge._tracing import Tracing, guard
-from otelbridge.context import RUN_KEY, owned_context
+from otelbridge.context import RUN_KEY, set_otel
 from otelbridge.langchain._genai import Described, described
 from otelbridge.langchain._genai_response import ended
 from otelbridge.langchain._genai_semconv import PROVIDER_NAME
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 _ENDED = Context()
+_PART = "content-block-delta"
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -59,6 +61,7 @@ class LangChainRun(Run):
         "_given",
         "_is_interrupted",
         "_settings",
+        "_tells_chunks",
         "_told",
         "is_closed",
         "is_interrupted_below",
@@ -94,7 +97,7 @@ class LangChainRun(Run):
         self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
         self.is_closed = False
         self.block = self._above = self._given = None
-        self._config = self._shared = self._events = self._event_hooks = self._event_words = None
+        self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = ()
         self._names = _NO_NAMES
@@ -103,6 +106,7 @@ class LangChainRun(Run):
         self._shadowed = None
         told_of = self._described = _described(settings, kind, args[0], words, graph)
         self._chunks_ns: list[int] | None = None
+        self._tells_chunks = False
         self._begun_ns = 0
         if told_of is None:
             self.otel = self._open_span(otel, here, time_ns())
@@ -115,13 +119,16 @@ class LangChainRun(Run):
             self._capture_start(args[1], words)
 
     def _root_tracing(self) -> Tracing:
-        self._settings.others.look()
+        if (others := self._settings.others) is not None and not others.look():
+            self._settings.others = None
         return _tracing.in_use() or self._settings.tracing or _tracing.current()
 
     @property
     def context(self) -> OwnedContext:
         """A new ``contextvars.Context`` inside the run: LangChain enters bodies by its own."""
-        return owned_context(self.otel)
+        context = copy_context()
+        context.run(set_otel, self.otel)
+        return context
 
     @context.setter
     def context(self, value: OwnedContext) -> None:
@@ -132,6 +139,10 @@ class LangChainRun(Run):
         if self._given is None:
             self._given = config["callbacks"]
             self._config = config
+
+    def is_told(self, run_id: UUID, told: Sequence[Any]) -> bool:
+        """Return whether a callback with this id and these handlers is of this run: most are."""
+        return run_id is self._uuid and self._told is told
 
     @property
     def is_only(self) -> bool:
@@ -154,6 +165,16 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        self._tells_chunks = True
+        self._note_time()
+
+    def note_stream_event(self, event: Any) -> None:
+        """Note a part of the answer, where the model does not tell of its chunks as well."""
+        is_part = isinstance(event, Mapping) and event.get("event") == _PART
+        if is_part and not self._tells_chunks:
+            self._note_time()
+
+    def _note_time(self) -> None:
         chunks = self._chunks_ns
         if chunks is None:
             self._chunks_ns = [perf_counter_ns()]
@@ -197,21 +218,23 @@ class LangChainRun(Run):
         if not self.recorded and not is_measured:
             return
         first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        gate = self._tracing.gate
         said: dict[str, Any] = {}
-        if output is not None:
-            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if output is not None or chunks:
+            version = self._settings.conventions
+            said = gate.more({}, ended(self._call, output, version, first_chunk_s=first_s))
         if self.recorded:
-            self.span.set_attributes(self._tracing.gate.more({}, said))
+            self.span.set_attributes(said)
             if error is None and (kind := said.get(semconv.ERROR_TYPE)):
                 self.span.set_status(Status(StatusCode.ERROR, str(kind)))
             if self.captures and output is not None:
-                self._set_content(answered(self._call, output))
+                self._set_content(answered(self._call, output, self._settings.conventions))
         if is_measured and metrics is not None:
             kind = None
             if error is not None and outcome_of(error) is None:
-                kind = type(error).__qualname__
+                kind = str(gate.exception(error).get(semconv.EXCEPTION_TYPE))  # as on the span
             times = (self._begun_ns, perf_counter_ns())
-            metrics.record(told_of.attributes, said, times, chunks, kind)
+            metrics.record(gate.more({}, told_of.attributes), said, times, chunks, kind)
 
     def _set_content(self, content: Mapping[str, Any]) -> None:
         for key, value in content.items():

@@ -31,7 +31,7 @@ from typing import Any
 from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, body_context, get_otel, set_otel
-from otelbridge.langchain import _borders, _frames, _graphs
+from otelbridge.langchain import _borders, _frames, _graphs, _remote
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
 from otelbridge.runnables.base import Runnable
@@ -145,6 +145,8 @@ def _nodes(runnable: ModuleType, patches: Patches) -> None:
         opened = _frames.scope("chain")
         for kind in (runnable.RunnableCallable, runnable.RunnableSeq):
             patches.put(kind, "ainvoke", partial(_frames.around_coroutine, opened))
+        sequence = runnable.RunnableSeq  # a node, when events are streamed
+        patches.put(sequence, "astream", partial(_frames.around_async_generator, opened))
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:
@@ -165,6 +167,7 @@ SEAMS: Mapping[str, Enter] = {
     "langchain_core.language_models.llms": _completion_models,
     "langgraph._internal._runnable": _nodes,
     "langgraph.pregel.main": _graph,
+    "langgraph.pregel.remote": _remote.enter,
 }
 
 

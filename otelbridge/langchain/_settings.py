@@ -29,7 +29,7 @@ class Settings:
         tracing: of root runs, where an argument asks for one of their own.
         conventions: the version of the GenAI semantic conventions.
         metrics: of model calls.
-        others: looks for what else instruments LangChain.
+        others: looks for what else instruments LangChain; None when it has looked enough.
 
     Raises:
         ConfigurationError: an argument cannot be used.
@@ -63,7 +63,7 @@ class Settings:
         self.writer_events = writer_events
         self.conventions = Conventions.from_env()
         self.metrics = Metrics(meter_provider, self.conventions)
-        self.others = Others(tracer_provider)
+        self.others: Others | None = Others(tracer_provider)
         self.tracing: Tracing | None = None
         if tracer_provider is not None or said:
             recording: Recording = _tracing.default().recording.replaced(**said)

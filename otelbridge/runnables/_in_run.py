@@ -425,9 +425,14 @@ async def astream_in_run(
     run_type: str | None = None,
     *,
     defers_inputs: bool = False,
+    then: Callable[[Any, Any, Run], AsyncIterator[T] | None] | None = None,
     **kwargs: Any,
 ) -> AsyncIterator[T]:
-    """As ``stream_in_run``, for async iterators."""
+    """As ``stream_in_run``, for async iterators.
+
+    ``then`` is asked what comes after the transformer's last chunk: it gets the first input, that
+    chunk, and the run.
+    """
     source = aiter(inputs)
     first = await anext_or(source, _NOTHING)
     try:
@@ -442,26 +447,29 @@ async def astream_in_run(
     try:
         tapped = _Tap(first, source, taken)
         iterator = aiter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
-        unfinished.iterator = iterator
-        hooks = run.chunk_hooks()
+        hooks = run.chunk_hooks() or None
         backlogs, enter = run.host_backlogs(), run.context.run
-        pump = Pump(enter(unregistered, iterator.__anext__), iterator.__anext__, enter)
-        send, box = pump.send, pump.box
-        try:
-            while True:
-                waiting = enter(send, None)
-                if waiting is not box:
-                    await pump.rest(waiting)
-                chunk = box[0]
-                if hooks:
-                    await adeliver(hooks, "stream_chunk", run, (chunk,), run.about())
-                if backlogs and backlogs[0].busy:
-                    await backlogs[0].wait()
-                yield chunk
-                if total is not None:
-                    total.add(chunk)
-        except StopAsyncIteration:
-            pass
+        chunk: Any = None
+        while iterator is not None:
+            unfinished.iterator = iterator
+            pump = Pump(enter(unregistered, iterator.__anext__), iterator.__anext__, enter)
+            send, box = pump.send, pump.box
+            try:
+                while True:
+                    waiting = enter(send, None)
+                    if waiting is not box:
+                        await pump.rest(waiting)
+                    chunk = box[0]
+                    if hooks is not None:
+                        await adeliver(hooks, "stream_chunk", run, (chunk,), run.about())
+                    if backlogs and backlogs[0].busy:
+                        await backlogs[0].wait()
+                    yield chunk
+                    if total is not None:
+                        total.add(chunk)
+            except StopAsyncIteration:
+                pass
+            iterator = None if then is None else enter(then, first, chunk, run)
         async for _ in tapped:
             pass
     except GeneratorExit as closed:
@@ -490,10 +498,11 @@ class _Tap:
     Not an async generator: nobody would close it, and the event loop would find it.
     """
 
-    __slots__ = ("_first", "_rest", "_taken")
+    __slots__ = ("_first", "_rest", "_taken", "first")
 
     def __init__(self, first: Any, rest: AsyncIterator[Any], taken: Total | None) -> None:
-        self._first, self._rest, self._taken = first, rest, taken
+        self.first = self._first = first
+        self._rest, self._taken = rest, taken
 
     def __aiter__(self) -> _Tap:
         return self

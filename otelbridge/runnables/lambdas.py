@@ -161,6 +161,7 @@ class RunnableLambda(Runnable[Input, Output]):
                 f"{self!r} has an async function only; use ainvoke, or give it a sync one."
             )
         run = begin(self.name or self.get_name(), config, input)
+        output: Output
         try:
             if is_plain:
                 output = run.context.run(self.func, input)
@@ -172,7 +173,7 @@ class RunnableLambda(Runnable[Input, Output]):
             run.fail(error)
             raise
         run.end(output)
-        return cast("Output", output)
+        return output
 
     def _invoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
         output = _call(self.func, input, run, kwargs)
@@ -202,6 +203,7 @@ class RunnableLambda(Runnable[Input, Output]):
         run, rest = begin_async(self.name or self.get_name(), config, input)
         if rest is not None:
             await rest
+        output: Output
         try:
             if self._is_aplain and not kwargs:
                 coro = self.afunc(input)
@@ -224,7 +226,7 @@ class RunnableLambda(Runnable[Input, Output]):
         rest = run.begin_end(output)
         if rest is not None:
             await rest
-        return cast("Output", output)
+        return output
 
     async def _ainvoke(self, input: Any, run: Run, kwargs: dict[str, Any]) -> Any:
         if not hasattr(self, "afunc"):
@@ -276,13 +278,29 @@ class RunnableLambda(Runnable[Input, Output]):
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
         """Await the function as a run and yield what it yields, or its output."""
-        return self.atransform(_in_run.aonce(input), config, **kwargs)
+        chunks = _in_run.aonce(input)
+        if not hasattr(self, "afunc") or not is_async_generator(self.afunc):
+            return self.atransform(chunks, config, **kwargs)
+        # The input is there already: the function's own generator can be the stream.
+        return self._atransform_stream_with_config(
+            chunks, self._generate, config, then=self._stream_returned, **kwargs
+        )
 
     def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
         """As ``astream``, once all input is there."""
         return self._atransform_stream_with_config(input, self._atransform, config, **kwargs)
+
+    def _generate(self, chunks: Any, run_manager: Run, **kwargs: Any) -> AsyncIterator[Any]:
+        generated: AsyncIterator[Any] = _call(self.afunc, chunks.first, run_manager, kwargs)
+        return generated
+
+    def _stream_returned(self, input: Any, last: Any, run: Run) -> AsyncIterator[Any] | None:
+        """Return what comes after the last chunk of a generator: chunks of a runnable in it."""
+        if isinstance(last, Runnable):
+            return last.astream(input, self._one_deeper(run, input))
+        return None
 
     async def _atransform(
         self, chunks: AsyncIterator[Any], run_manager: Run, **kwargs: Any

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that speaks OpenAI's chat completions API by a script.
+"""An HTTP server on this machine that speaks OpenAI's API of chats and completions by a script.
 
 The real client of langchain-openai talks to it, so what it sends and how it streams are its own::
 
@@ -69,7 +69,7 @@ def openai_server(answers: Iterable[str | Answer | ApiError]) -> Iterator[Server
                 server.requests.append(body)
                 server.headers.append({k.lower(): v for k, v in self.headers.items()})
                 answer = next(script, ApiError(500, "the script of the test's server is over"))
-            if self.path != "/v1/chat/completions":
+            if self.path not in ("/v1/chat/completions", "/v1/completions"):
                 answer = ApiError(404, f"this server knows no {self.path}")
             with suppress(ConnectionError):  # the client has gone
                 self._answer(Answer(answer) if isinstance(answer, str) else answer, body)
@@ -80,11 +80,13 @@ def openai_server(answers: Iterable[str | Answer | ApiError]) -> Iterator[Server
                 return self._send(answer.status, {"error": error})
             time.sleep(answer.delay_s or 0)
             head = {"id": next(ids), "created": 1, "model": MODEL}
+            if "prompt" in body:
+                return self._send(200, {**head, **_text_completion(answer, body)})
             if body.get("stream"):
                 usage = (body.get("stream_options") or {}).get("include_usage", False)
                 return self._stream(head, answer, usage=usage)
             if answer.error is None:
-                self._send(200, {**head, "object": "chat.completion", **_completion(answer)})
+                self._send(200, {**head, "object": "chat.completion", **_completion(answer, body)})
             self.close_connection = True
             return None
 
@@ -129,15 +131,28 @@ def openai_server(answers: Iterable[str | Answer | ApiError]) -> Iterator[Server
             thread.join()
 
 
-def _completion(answer: Answer) -> dict[str, Any]:
+def _completion(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.content or None}
     if answer.tool_calls:
         message["tool_calls"] = [
             {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
             for call_id, name, arguments in _calls(answer)
         ]
-    choice = {"index": 0, "message": message, "finish_reason": _reason(answer)}
-    return {"choices": [choice], **({"usage": _usage(answer.usage)} if answer.usage else {})}
+    choice = {"message": message, "finish_reason": _reason(answer)}
+    choices = [{**choice, "index": index} for index in range(body.get("n", 1))]
+    return {"choices": choices, **_used(answer)}
+
+
+def _text_completion(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
+    """Complete each prompt of a request that does not stream."""
+    prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+    choice = {"text": answer.content, "finish_reason": _reason(answer)}
+    choices = [{**choice, "index": index} for index in range(len(prompts))]
+    return {"object": "text_completion", "choices": choices, **_used(answer)}
+
+
+def _used(answer: Answer) -> dict[str, Any]:
+    return {"usage": _usage(answer.usage)} if answer.usage else {}
 
 
 def _chunks(answer: Answer, *, usage: bool) -> Iterator[dict[str, Any]]:

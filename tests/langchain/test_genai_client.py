@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,12 +11,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI
-from openai_api import OpenAIServer, serving
+from openai_server import MODEL, ApiError, Server, openai_server
 from opentelemetry.trace import SpanKind
 
 from otelbridge.langchain._genai import Described, described
 from otelbridge.langchain._genai_response import ended
 from otelbridge.langchain._messages import answered, asked
+from otelbridge.testing import Answer
 
 Way = Callable[[Any, Any, dict[str, Any]], Any]
 
@@ -57,12 +58,6 @@ def weather(city: str) -> str:
     return "sunny"
 
 
-@pytest.fixture
-def server() -> Iterator[OpenAIServer]:
-    with serving() as running:
-        yield running
-
-
 def invoke(model: Any, given: Any, config: dict[str, Any]) -> None:
     model.invoke(given, config)
 
@@ -88,13 +83,32 @@ def astream(model: Any, given: Any, config: dict[str, Any]) -> None:
     asyncio.run(consume())
 
 
-each_way = pytest.mark.parametrize("way", [invoke, ainvoke, batch, stream, astream])
-STREAMS = (stream, astream)
+def events(model: Any, given: Any, config: dict[str, Any]) -> None:
+    for _event in model.stream_events(given, config, version="v3"):
+        pass
 
 
-def chat_model(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
+each_way = pytest.mark.parametrize("way", [invoke, ainvoke, batch, stream, astream, events])
+STREAMS = (stream, astream, events)
+
+
+def chat_model(server: Server, **settings: Any) -> ChatOpenAI:
     settings = {"temperature": 0.5, "max_retries": 0, "stream_usage": True, **settings}
-    return ChatOpenAI(model="gpt-x", base_url=server.base_url, api_key="none", **settings)
+    return ChatOpenAI(model="gpt-x", base_url=server.url, api_key="none", **settings)
+
+
+def port_of(server: Server) -> int:
+    return int(server.url.rsplit(":")[-1].partition("/")[0])
+
+
+COUNTS: Any = {
+    "input_tokens": 30,
+    "output_tokens": 12,
+    "input_token_details": {"cache_read": 8},
+    "output_token_details": {"reasoning": 5},
+}
+SUNNY = Answer("It is sunny.", usage=COUNTS)
+CALL: Any = {"id": "call_7", "name": "weather", "args": {"city": "Paris"}}
 
 
 REQUEST = {
@@ -104,7 +118,7 @@ REQUEST = {
     "gen_ai.request.temperature": 0.5,
     "server.address": "127.0.0.1",
 }
-USAGE = {
+TOKENS = {
     "gen_ai.usage.input_tokens": 30,
     "gen_ai.usage.output_tokens": 12,
     "gen_ai.usage.cache_read.input_tokens": 8,
@@ -113,31 +127,32 @@ USAGE = {
 
 
 @each_way
-def test_chat_says_request_response_and_usage(server: OpenAIServer, way: Way) -> None:
+def test_chat_says_request_response_and_usage(way: Way) -> None:
     """A chat is described alike however it is called; a stream has no response id to tell."""
     seen = Seen()
-    way(chat_model(server), "hi", {"callbacks": [seen]})
+    with openai_server([SUNNY]) as server:
+        way(chat_model(server), "hi", {"callbacks": [seen]})
     (begun,) = seen.begun
     assert begun is not None
     assert (begun.name, begun.span_kind) == ("chat gpt-x", SpanKind.CLIENT)
-    assert begun.attributes == {**REQUEST, "server.port": server.port}
+    assert begun.attributes == {**REQUEST, "server.port": port_of(server)}
     response_id = {} if way in STREAMS else {"gen_ai.response.id": "chatcmpl-1"}
     assert seen.ended == [
         {
-            "gen_ai.response.model": "gpt-x-2026-01-01",
+            "gen_ai.response.model": MODEL,
             "gen_ai.response.finish_reasons": ("stop",),
             **response_id,
-            **USAGE,
+            **TOKENS,
         }
     ]
 
 
 @each_way
-def test_chat_content_has_messages_tools_and_calls(server: OpenAIServer, way: Way) -> None:
+def test_chat_content_has_messages_tools_and_calls(way: Way) -> None:
     """The question, the tools and the call that the model chose are in the conventions' shapes."""
-    server.finish_reasons = ("tool_calls",)
     seen = Seen()
-    way(chat_model(server).bind_tools([weather]), "hi", {"callbacks": [seen]})
+    with openai_server([Answer(tool_calls=[CALL])]) as server:
+        way(chat_model(server).bind_tools([weather]), "hi", {"callbacks": [seen]})
     assert seen.asked == [
         {
             "gen_ai.input.messages": [
@@ -172,26 +187,27 @@ def test_chat_content_has_messages_tools_and_calls(server: OpenAIServer, way: Wa
     ]
 
 
-def test_chat_says_every_request_parameter_that_is_set(server: OpenAIServer) -> None:
+def test_chat_says_every_request_parameter_that_is_set() -> None:
     """Parameters of the model and of the call are attributes, by the conventions' types."""
-    model = chat_model(
-        server,
-        temperature=1,
-        top_p=0.9,
-        max_tokens=7,
-        seed=3,
-        frequency_penalty=0.1,
-        presence_penalty=-1,
-        stop=["END"],
-    )
     seen = Seen()
-    bound = model.bind(stop=["NOW", "THEN"], n=2, response_format={"type": "json_object"})
-    bound.invoke("hi", {"callbacks": [seen]})
+    with openai_server([SUNNY]) as server:
+        model = chat_model(
+            server,
+            temperature=1,
+            top_p=0.9,
+            max_tokens=7,
+            seed=3,
+            frequency_penalty=0.1,
+            presence_penalty=-1,
+            stop=["END"],
+        )
+        bound = model.bind(stop=["NOW", "THEN"], n=2, response_format={"type": "json_object"})
+        bound.invoke("hi", {"callbacks": [seen]})
     (begun,) = seen.begun
     assert begun is not None
     assert begun.attributes == {
         **REQUEST,
-        "server.port": server.port,
+        "server.port": port_of(server),
         "gen_ai.output.type": "json",
         "gen_ai.request.temperature": 1.0,
         "gen_ai.request.top_p": 0.9,
@@ -202,48 +218,42 @@ def test_chat_says_every_request_parameter_that_is_set(server: OpenAIServer) -> 
         "gen_ai.request.stop_sequences": ("NOW", "THEN"),
         "gen_ai.request.choice.count": 2,
     }
-    assert server.asked[0]["stop"] == ["NOW", "THEN"]
+    assert server.requests[0]["stop"] == ["NOW", "THEN"]
 
 
-def test_chat_with_several_choices_says_each_finish_reason(server: OpenAIServer) -> None:
-    """Several generations of one prompt give their reasons in order, and the usage once."""
-    server.finish_reasons = ("stop", "length")
+def test_chat_with_several_choices_says_each_finish_reason() -> None:
+    """Several generations of one prompt give a reason each, and the usage once."""
     seen = Seen()
-    chat_model(server, n=2).generate([[HumanMessage("hi")]], callbacks=[seen])
+    with openai_server([SUNNY]) as server:
+        chat_model(server, n=2).generate([[HumanMessage("hi")]], callbacks=[seen])
     assert seen.ended == [
         {
-            "gen_ai.response.model": "gpt-x-2026-01-01",
+            "gen_ai.response.model": MODEL,
             "gen_ai.response.id": "chatcmpl-1",
-            "gen_ai.response.finish_reasons": ("stop", "length"),
-            **USAGE,
+            "gen_ai.response.finish_reasons": ("stop", "stop"),
+            **TOKENS,
         }
     ]
     part = {"type": "text", "content": "It is sunny."}
-    assert seen.answered == [
-        {
-            "gen_ai.output.messages": [
-                {"role": "assistant", "parts": [part], "finish_reason": "stop"},
-                {"role": "assistant", "parts": [part], "finish_reason": "length"},
-            ]
-        }
-    ]
+    message = {"role": "assistant", "parts": [part], "finish_reason": "stop"}
+    assert seen.answered == [{"gen_ai.output.messages": [message, message]}]
 
 
-def test_chat_that_the_server_refuses_has_no_response(server: OpenAIServer) -> None:
+def test_chat_that_the_server_refuses_has_no_response() -> None:
     """An error's partial response adds nothing."""
-    server.status = 429
     seen = Seen()
-    with pytest.raises(Exception, match="429"):
+    with openai_server([ApiError(429)]) as server, pytest.raises(Exception, match="429"):
         chat_model(server).invoke("hi", {"callbacks": [seen]})
     assert seen.ended == [{}]
 
 
 @pytest.mark.parametrize("way", [invoke, ainvoke])
-def test_completion_says_request_response_and_usage(server: OpenAIServer, way: Way) -> None:
+def test_completion_says_request_response_and_usage(way: Way) -> None:
     """A completion model is told from a chat model; its usage is the provider's own form."""
     seen = Seen()
-    model = OpenAI(model="gpt-i", base_url=server.base_url, api_key="none", temperature=0.7)
-    way(model, "Once", {"callbacks": [seen]})
+    with openai_server([Answer(" upon", usage=COUNTS, finish_reason="length")]) as server:
+        model = OpenAI(model="gpt-i", base_url=server.url, api_key="none", temperature=0.7)
+        way(model, "Once", {"callbacks": [seen]})
     (begun,) = seen.begun
     assert begun is not None
     assert (begun.name, begun.span_kind) == ("text_completion gpt-i", SpanKind.CLIENT)
@@ -257,7 +267,7 @@ def test_completion_says_request_response_and_usage(server: OpenAIServer, way: W
         "gen_ai.request.frequency_penalty": 0.0,
         "gen_ai.request.presence_penalty": 0.0,
         "server.address": "127.0.0.1",
-        "server.port": server.port,
+        "server.port": port_of(server),
     }
     assert seen.ended == [
         {
@@ -268,15 +278,16 @@ def test_completion_says_request_response_and_usage(server: OpenAIServer, way: W
         }
     ]
     question = {"role": "user", "parts": [{"type": "text", "content": "Once"}]}
-    answer = {"role": "assistant", "parts": [{"type": "text", "content": "after Once"}]}
+    answer = {"role": "assistant", "parts": [{"type": "text", "content": " upon"}]}
     assert seen.asked == [{"gen_ai.input.messages": [question]}]
     assert seen.answered == [{"gen_ai.output.messages": [{**answer, "finish_reason": "length"}]}]
 
 
-def test_completion_of_several_prompts_counts_the_usage_once(server: OpenAIServer) -> None:
+def test_completion_of_several_prompts_counts_the_usage_once() -> None:
     """One request for two prompts is two runs, of which the first has the usage."""
     seen = Seen()
-    model = OpenAI(model="gpt-i", base_url=server.base_url, api_key="none")
-    model.generate(["one", "two"], callbacks=[seen])
+    with openai_server([SUNNY]) as server:
+        model = OpenAI(model="gpt-i", base_url=server.url, api_key="none")
+        model.generate(["one", "two"], callbacks=[seen])
     assert [b and b.attributes["gen_ai.provider.name"] for b in seen.begun] == ["openai"] * 2
     assert [e.get("gen_ai.usage.input_tokens") for e in seen.ended] == [30, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -36,8 +37,18 @@ SHARED = {
     "server.port": 8080,
     "gen_ai.response.model": "gpt-x-2026",
 }
-SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+ADVISED = (
+    "explicit_bucket_boundaries_advisory"
+    in inspect.signature(api.Meter.create_histogram).parameters
+)
+# Where the API cannot pass boundaries on, the SDK takes its own.
+OWN = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
+SECONDS = (
+    (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+    if ADVISED
+    else OWN
+)
+TOKENS = tuple(4**power for power in range(14)) if ADVISED else OWN
 MS = 1_000_000
 
 

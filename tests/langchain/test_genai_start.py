@@ -47,6 +47,7 @@ def chat(metadata: Any = None, params: Any = None, version: Conventions = PUBLIS
         ("azure", "azure.ai.openai"),
         ("anthropic", "anthropic"),
         ("amazon_bedrock", "aws.bedrock"),
+        ("anthropic-bedrock", "aws.bedrock"),
         ("google_genai", "gcp.gemini"),
         ("google_vertexai", "gcp.vertex_ai"),
         ("mistral", "mistral_ai"),
@@ -75,6 +76,18 @@ def test_metadata_gives_what_the_parameters_lack() -> None:
         "gen_ai.request.temperature": 0.0,
         "gen_ai.request.stop_sequences": ("x",),
     }
+
+
+def test_completion_without_metadata_is_known_by_its_class_or_type() -> None:
+    """``generate`` gives no metadata: the provider is in the path of the class, or in the type."""
+    params = {"_type": "openai-chat", "model_name": "m"}
+    path = {"id": ["langchain", "llms", "mistralai", "MistralAI"]}
+    providers = []
+    for serialized in (path, None):
+        found = described("llm", serialized, {"invocation_params": params})
+        assert found is not None
+        providers.append(found.attributes["gen_ai.provider.name"])
+    assert providers == ["mistral_ai", "openai"]
 
 
 def test_model_without_a_name_is_its_operation() -> None:

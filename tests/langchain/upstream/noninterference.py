@@ -3,8 +3,8 @@
     python tests/langchain/upstream/noninterference.py [--only SUITE] [PYTEST_ARGUMENTS]
 
 ``make noninterference`` does this, in an environment of its own. The tests are those of the source
-distributions of the versions that are installed; only ``tests/`` and ``pyproject.toml`` are taken out,
-into ``$XDG_CACHE_HOME/otelbridge-upstream`` (default ``~/.cache``).
+distributions of the versions that are installed; only ``tests/`` and ``pyproject.toml`` are taken
+out, into ``$XDG_CACHE_HOME/otelbridge-upstream`` (default ``~/.cache``).
 
 Each suite runs three times: alone, instrumented, and with content captured too. Each time is one
 process, so that tests meet the same order and the same neighbours. What fails every time is equal.
@@ -62,7 +62,7 @@ PLUGINS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suite:
     """The tests of one distribution.
 
@@ -313,17 +313,17 @@ def main() -> int:
     for suite in suites:
         fetch(suite)
     results = run_all(suites, chosen)
-    wrong = []
-    allowed = allowed_differences()
+    allowed, wrong = allowed_differences(), []
+    found = {suite: differences(suite.name, results[suite.name]) for suite in suites}
     for suite in suites:
-        rounds = results[suite.name]
-        print(told(suite, rounds), flush=True)
-        found = confirmed(suite, differences(suite.name, rounds), allowed)
-        wrong += complaints(found, allowed, () if chosen else [suite.name])
-        wrong += [] if chosen else [f"{suite.name}: {claim}" for claim in not_instrumented(rounds)]
-    print(
-        "\n".join([*wrong, f"{len(wrong) or 'nothing'} wrong, {time.monotonic() - started:.0f} s"])
-    )
+        print("\n".join([told(suite, results[suite.name]), *map(str, found[suite])]), flush=True)
+    for suite in suites:
+        there = confirmed(suite, found[suite], allowed)
+        wrong += complaints(there, allowed, () if chosen else [suite.name])
+        claims = [] if chosen else not_instrumented(results[suite.name])
+        wrong += [f"{suite.name}: {claim}" for claim in claims]
+    seconds = time.monotonic() - started
+    print("\n".join([*wrong, f"{len(wrong) or 'nothing'} wrong, {seconds:.0f} s"]))
     return 1 if wrong else 0
 
 
