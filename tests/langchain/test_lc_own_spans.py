@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from typing import Any
 
 import pytest
 from drawing import drawn
 from forms import ASYNC, CORE, NO_CONTEXT, SYNC, Form, every_form, needs_context
+from langchain_core._api.beta_decorator import LangChainBetaWarning
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -195,3 +197,27 @@ def test_async_bodies_without_context_nest_by_config(traced: Traced) -> None:
     asyncio.run(RunnableLambda(calls, name="calls").ainvoke("x", traced.config()))
     assert drawn(traced.captured) == "calls\n  inner\n  model\n  tool"
     traced.check()
+
+
+HAS_V3 = hasattr(Chat, "_iter_v2_events")
+
+
+@pytest.mark.skipif(not HAS_V3, reason="streams of events, version 3, came with langchain-core 1.4")
+@pytest.mark.parametrize("is_async", [False, True])
+def test_spans_in_event_streams_of_version_3_are_below_the_run(
+    is_async: bool, traced: Traced
+) -> None:
+    """What a model opens while its events are pulled is below its run, for each chunk."""
+    warnings.simplefilter("ignore", LangChainBetaWarning)  # undone with the fixture's own
+    chat = Chat(inside=_opens(traced))
+    if is_async:
+
+        async def pull() -> None:
+            stream = await chat.astream_events("x", traced.config(), version="v3")
+            assert [event async for event in stream]
+
+        asyncio.run(pull())
+    else:
+        assert list(chat.stream_events("x", traced.config(), version="v3"))
+    assert drawn(traced.captured) == "model" + "\n  own" * 3
+    traced.captured.assert_clean()
