@@ -11,6 +11,7 @@ from drawing import drawn
 from forms import ASYNC, CORE, NO_CONTEXT, SYNC, Form, every_form, needs_context
 from langchain_core._api.beta_decorator import LangChainBetaWarning
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from subjects import Chat, Completion, Retriever, Tool, chain, graph, node
@@ -221,3 +222,37 @@ def test_spans_in_event_streams_of_version_3_are_below_the_run(
         assert list(chat.stream_events("x", traced.config(), version="v3"))
     assert drawn(traced.captured) == "model" + "\n  own" * 3
     traced.captured.assert_clean()
+
+
+@pytest.mark.parametrize("form", ["invoke", "stream", "ainvoke", "astream"])
+def test_spans_of_a_checkpointer_are_below_the_graph(form: str, traced: Traced) -> None:
+    """What a graph does between its nodes is the graph's, never its caller's."""
+    tracer = traced.captured.tracer
+
+    class Saver(InMemorySaver):
+        def get_tuple(self, config: Any) -> Any:
+            with tracer.start_as_current_span("reads"):
+                return super().get_tuple(config)
+
+        async def aget_tuple(self, config: Any) -> Any:
+            return self.get_tuple(config)
+
+    subject = graph(node("a"), checkpointer=Saver())
+    config = traced.config(configurable={"thread_id": "1"})
+
+    async def call() -> None:
+        if form == "ainvoke":
+            await subject.ainvoke({"x": 1}, config)
+        else:
+            async for _ in subject.astream({"x": 1}, config):
+                pass
+
+    with tracer.start_as_current_span("caller"):
+        if form == "invoke":
+            subject.invoke({"x": 1}, config)
+        elif form == "stream":
+            assert list(subject.stream({"x": 1}, config))
+        else:
+            asyncio.run(call())
+    assert drawn(traced.captured) == "caller\n  graph\n    reads\n    a\n      a body"
+    traced.check()
