@@ -164,7 +164,9 @@ def _describe_distribution(folder: Path) -> None:
     lines = (ROOT / "pyproject.toml").read_text().split(section)[1].split("[", 1)[0]
     described = folder / "otelbridge-0.dist-info"
     described.mkdir()
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: otelbridge\nVersion: 0\n")
+    said = {"Metadata-Version": "2.1", "Name": "otelbridge", "Version": "0"}
+    said["Requires-Dist"] = "opentelemetry-api"  # the loader looks at what is required
+    (described / "METADATA").write_text("".join(f"{key}: {it}\n" for key, it in said.items()))
     points = lines.strip().replace('"', "")
     (described / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{points}\n")
 
