@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ CLASSES = (
 
 def _attributes() -> dict[tuple[str, str], Any]:
     """Everything that could be replaced."""
-    owners = [sys.modules[name] for name in _seams.SEAMS] + list(CLASSES) + [hooks]
+    owners = [import_module(name) for name in _seams.SEAMS] + list(CLASSES) + [hooks]
     found = {
         (owner.__name__, name): value for owner in owners for name, value in vars(owner).items()
     }
