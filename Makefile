@@ -64,6 +64,9 @@ test-backends: $(VENV)/.test ## The tests that run what `make backends` has buil
 test-lowest: $(VENV)-lowest/.test ## The tests with the oldest dependencies that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest $(ARGS)
 
+test-oldest-langchain: $(VENV)-oldest-langchain/.test ## Those of LangChain, with the oldest of it
+	$(VENV)-oldest-langchain/bin/python -m pytest tests/langchain $(ARGS)
+
 noninterference: $(VENV)-upstream/.test ## LangChain's and LangGraph's own tests, traced and not
 	$(VENV)-upstream/bin/python tests/langchain/upstream/noninterference.py $(ARGS)
 
@@ -86,13 +89,15 @@ UPSTREAM := $(VENV)-upstream
 $(VENV)/.test $(LOWEST)/.test: EXTRA := [test]
 $(VENV)/.examples: EXTRA := [examples]
 $(UPSTREAM)/.test: EXTRA := [upstream]
+OLDEST := $(VENV)-oldest-langchain
+$(OLDEST)/.test: EXTRA := [oldest-langchain]
 $(VENV)/.dev: EXTRA := [dev]
 $(VENV)/.test: BELOW := $(VENV)/.runtime
 $(VENV)/.examples: BELOW := $(VENV)/.runtime $(VENV)/.test
 $(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples
 $(LOWEST)/.test: PINS = $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
 
-$(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test: pyproject.toml
+$(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test $(OLDEST)/.test: pyproject.toml
 	@test -n "$(FOUND)"
 	@echo "Setting up $(@D)$(if $(EXTRA), with what $(EXTRA) adds) ..."
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || \
@@ -102,4 +107,4 @@ $(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test: pyproject.toml
 	@touch $(BELOW) $@
 
 .PHONY: help demo test lint format types doctest examples coverage bench backends test-backends \
-	test-lowest noninterference seam-ablation ci clean
+	test-lowest test-oldest-langchain noninterference seam-ablation ci clean

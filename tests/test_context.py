@@ -32,6 +32,7 @@ from otelbridge.context import (
     closable,
     steppable,
 )
+from otelbridge.run import begin
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="outside")
 

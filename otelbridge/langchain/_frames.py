@@ -9,7 +9,7 @@ context of its own, the frame also makes the run current, for the body alone.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -268,3 +268,39 @@ def around_async_generator(open_: Open, original: Method) -> Method:
             frame.end()
 
     return astream
+
+
+def around_chain_stream(original: Method) -> Method:
+    """Return what stands in for the stream of a chain, which hides that it is closed.
+
+    Where its consumer closes it, upstream's generator tells its handlers an end like any other.
+    """
+
+    @wraps(original)
+    def stream(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        chunks = original(*args, **kwargs)
+        step = chunks.__next__
+        while True:
+            try:
+                chunk = step()
+            except StopIteration:
+                return
+            try:
+                yield chunk
+            except GeneratorExit:
+                _note_closed(chunks)
+                chunks.close()
+                return
+            except BaseException as thrown:
+                step = partial(chunks.throw, thrown)
+            else:
+                step = chunks.__next__
+
+    return stream
+
+
+def _note_closed(chunks: Any) -> None:
+    frame = getattr(chunks, "gi_frame", None)
+    run = None if frame is None else _run_of(frame.f_locals.get("run_manager"))
+    if run is not None:
+        run.is_closed = True

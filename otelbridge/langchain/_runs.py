@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 _ENDED = Context()
+_PART = "content-block-delta"
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -48,6 +49,7 @@ class LangChainRun(Run):
 
     Attributes:
         otel: the OTel Context of the run's body.
+        is_closed: whether its consumer has closed its stream, whatever its end callback says.
         is_interrupted_below: whether a run directly below has stopped for somebody's answer.
     """
 
@@ -59,7 +61,9 @@ class LangChainRun(Run):
         "_given",
         "_is_interrupted",
         "_settings",
+        "_tells_chunks",
         "_told",
+        "is_closed",
         "is_interrupted_below",
         "otel",
     )
@@ -91,6 +95,7 @@ class LangChainRun(Run):
         self.metadata = words.get("metadata") or {}
         self.handlers = []
         self.ended = self._says_tags = self._is_interrupted = self.is_interrupted_below = False
+        self.is_closed = False
         self.block = self._above = self._given = None
         self._config = self._shared = self._events = self._event_hooks = None
         self._host = self._loop = self._wants_output = None
@@ -101,6 +106,7 @@ class LangChainRun(Run):
         self._shadowed = None
         told_of = self._described = _described(settings, kind, args[0], words, graph)
         self._chunks_ns: list[int] | None = None
+        self._tells_chunks = False
         self._begun_ns = 0
         if told_of is None:
             self.otel = self._open_span(otel, here, time_ns())
@@ -159,6 +165,16 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        self._tells_chunks = True
+        self._note_time()
+
+    def note_stream_event(self, event: Any) -> None:
+        """Note a part of the answer, where the model does not tell of its chunks as well."""
+        is_part = isinstance(event, Mapping) and event.get("event") == _PART
+        if is_part and not self._tells_chunks:
+            self._note_time()
+
+    def _note_time(self) -> None:
         chunks = self._chunks_ns
         if chunks is None:
             self._chunks_ns = [perf_counter_ns()]
@@ -202,21 +218,23 @@ class LangChainRun(Run):
         if not self.recorded and not is_measured:
             return
         first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        gate = self._tracing.gate
         said: dict[str, Any] = {}
-        if output is not None:
-            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if output is not None or chunks:
+            version = self._settings.conventions
+            said = gate.more({}, ended(self._call, output, version, first_chunk_s=first_s))
         if self.recorded:
-            self.span.set_attributes(self._tracing.gate.more({}, said))
+            self.span.set_attributes(said)
             if error is None and (kind := said.get(semconv.ERROR_TYPE)):
                 self.span.set_status(Status(StatusCode.ERROR, str(kind)))
             if self.captures and output is not None:
-                self._set_content(answered(self._call, output))
+                self._set_content(answered(self._call, output, self._settings.conventions))
         if is_measured and metrics is not None:
             kind = None
             if error is not None and outcome_of(error) is None:
-                kind = type(error).__qualname__
+                kind = str(gate.exception(error).get(semconv.EXCEPTION_TYPE))  # as on the span
             times = (self._begun_ns, perf_counter_ns())
-            metrics.record(told_of.attributes, said, times, chunks, kind)
+            metrics.record(gate.more({}, told_of.attributes), said, times, chunks, kind)
 
     def _set_content(self, content: Mapping[str, Any]) -> None:
         for key, value in content.items():
@@ -229,6 +247,8 @@ class LangChainRun(Run):
         if self._is_interrupted and (error is None or isinstance(error, GeneratorExit)):
             self.say(semconv.RUN_OUTCOME, semconv.OUTCOME_INTERRUPTED)
             error = None
+        elif error is None and self.is_closed:
+            error = GeneratorExit()
         elif error is not None and self._parent_id is not None and is_interrupt(error):
             above = _run_ids.live.get(self._parent_id.int)
             if isinstance(above, LangChainRun):

@@ -10,6 +10,8 @@ where                                     relied on
 ``runnables.config._set_config_context``  ``set_config_context`` calls it inside a Context that it
                                           has just copied and drops with the body; LangGraph has its
                                           own two
+``Runnable._transform_stream_with_config`` it catches GeneratorExit, and has the run in its
+                                          local variable ``run_manager``
 methods of models, tools, retrievers      they begin one run a call (``generate``: a prompt)
 and graphs
 ========================================  ==========================================================
@@ -93,6 +95,14 @@ def _runnables(base: ModuleType, patches: Patches) -> None:
     base.Runnable.register(Runnable)
 
 
+def _chains(base: ModuleType, patches: Patches) -> None:
+    name = "_transform_stream_with_config"
+    stream = vars(base.Runnable).get(name)
+    if "run_manager" not in getattr(getattr(stream, "__code__", None), "co_varnames", ()):
+        raise LookupError(f"Runnable.{name} has no run_manager")
+    patches.put(base.Runnable, name, _frames.around_chain_stream)
+
+
 def _tools(tools: ModuleType, patches: Patches) -> None:
     # A tool's body is entered by its config; the frame is for its life time alone.
     opened = _frames.scope("tool", enters=False)
@@ -135,6 +145,8 @@ def _nodes(runnable: ModuleType, patches: Patches) -> None:
         opened = _frames.scope("chain")
         for kind in (runnable.RunnableCallable, runnable.RunnableSeq):
             patches.put(kind, "ainvoke", partial(_frames.around_coroutine, opened))
+        sequence = runnable.RunnableSeq  # a node, when events are streamed
+        patches.put(sequence, "astream", partial(_frames.around_async_generator, opened))
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:
@@ -148,6 +160,7 @@ SEAMS: Mapping[str, Enter] = {
     "langchain_core.callbacks.manager": _callbacks,
     "langchain_core.runnables.config": _configs,
     "langchain_core.runnables.base": _runnables,
+    "langchain_core.runnables.base": _chains,
     "langchain_core.tools.base": _tools,
     "langchain_core.retrievers": _retrievers,
     "langchain_core.language_models.chat_models": _chat_models,

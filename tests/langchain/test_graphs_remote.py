@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -46,19 +44,19 @@ def server(shared: LangGraphServer) -> LangGraphServer:
 
 @pytest.fixture
 def remote(server: LangGraphServer) -> Iterator[RemoteGraph]:
-    """A remote graph whose clients are closed at the end."""
-    sync_http = httpx.Client(base_url=server.url, verify=False)  # certificates take long to load
-    yield RemoteGraph(
-        "assistant",
-        client=LangGraphClient(httpx.AsyncClient(base_url=server.url, verify=False)),
-        sync_client=SyncLangGraphClient(sync_http),
-        name="Remote",
-    )
-    sync_http.close()
-    with warnings.catch_warnings():
-        # An async client whose loop has gone cannot close its connection.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    """A remote graph whose clients keep no connection: each way has an event loop of its own."""
+    options: Any = {
+        "base_url": server.url,
+        "limits": httpx.Limits(max_keepalive_connections=0),
+        "verify": False,  # certificates take long to load
+    }
+    with httpx.Client(**options) as client:
+        yield RemoteGraph(
+            "assistant",
+            client=LangGraphClient(httpx.AsyncClient(**options)),
+            sync_client=SyncLangGraphClient(client),
+            name="Remote",
+        )
 
 
 def ids(span: Any) -> str:
