@@ -42,7 +42,7 @@ types: $(VENV)/.dev ## mypy (strict) and pyright, of the package and of programs
 doctest: $(VENV)/.test ## The examples in docstrings
 	$(RUN) pytest -q --doctest-modules otelbridge
 
-examples: $(VENV)/.runtime ## Every program in examples/ prints what it should
+examples: $(VENV)/.examples ## Every program in examples/ prints what it should
 	$(BIN)/python tests/run_examples.py
 
 coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
@@ -64,6 +64,9 @@ test-backends: $(VENV)/.test ## The tests that run what `make backends` has buil
 test-lowest: $(VENV)-lowest/.test ## The tests with the oldest dependencies that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest $(ARGS)
 
+test-oldest-langchain: $(VENV)-oldest-langchain/.test ## Those of LangChain, with the oldest of it
+	$(VENV)-oldest-langchain/bin/python -m pytest tests/langchain $(ARGS)
+
 noninterference: $(VENV)-upstream/.test ## LangChain's and LangGraph's own tests, traced and not
 	$(VENV)-upstream/bin/python tests/langchain/upstream/noninterference.py $(ARGS)
 
@@ -77,20 +80,24 @@ clean: ## Delete the environments and everything that was built
 	rm -rf .venv-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find otelbridge tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment has three levels, so that a first `make demo` waits for nothing that only tests need.
+# An environment has levels, so that a first `make demo` waits for nothing that only tests need.
 # A stamp holds until pyproject.toml changes; a higher level's stamp vouches for those below it.
-LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.dev
+LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples $(VENV)/.dev
 LOWEST := $(VENV)-lowest
 UPSTREAM := $(VENV)-upstream
 
 $(VENV)/.test $(LOWEST)/.test: EXTRA := [test]
+$(VENV)/.examples: EXTRA := [examples]
 $(UPSTREAM)/.test: EXTRA := [upstream]
+OLDEST := $(VENV)-oldest-langchain
+$(OLDEST)/.test: EXTRA := [oldest-langchain]
 $(VENV)/.dev: EXTRA := [dev]
 $(VENV)/.test: BELOW := $(VENV)/.runtime
-$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test
+$(VENV)/.examples: BELOW := $(VENV)/.runtime $(VENV)/.test
+$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples
 $(LOWEST)/.test: PINS = $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
 
-$(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test: pyproject.toml
+$(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test $(OLDEST)/.test: pyproject.toml
 	@test -n "$(FOUND)"
 	@echo "Setting up $(@D)$(if $(EXTRA), with what $(EXTRA) adds) ..."
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || \
@@ -100,4 +107,4 @@ $(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test: pyproject.toml
 	@touch $(BELOW) $@
 
 .PHONY: help demo test lint format types doctest examples coverage bench backends test-backends \
-	test-lowest noninterference seam-ablation ci clean
+	test-lowest test-oldest-langchain noninterference seam-ablation ci clean

@@ -1,7 +1,8 @@
 """Executes the Python snippets of a Markdown file, as one program, and checks their output.
 
-    python tests/run_snippets.py [FILE]          (default: README.md)
+    python tests/run_snippets.py [--alone] [FILE]          (default: README.md)
 
+``--alone`` leaves out the blocks that begin with ```` ```python langchain ````, which need it.
 A ``text`` block that follows a ``python`` block, with at most prose between, is what the snippet
 must print, with the wildcards of ``expected_output``. Later snippets see earlier ones' names.
 """
@@ -20,7 +21,7 @@ from types import ModuleType
 
 from expected_output import difference
 
-_BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,25 +31,30 @@ class Snippet:
     line: int
     code: str
     expected: str | None
+    needs: str  # a package, or nothing
 
 
 def snippets(markdown: str) -> Iterator[Snippet]:
     """The Python blocks of a document, each with the text block that follows it."""
     blocks = [
-        (match[1], markdown.count("\n", 0, match.start(2)) + 1, match[2])
+        (match[1], match[2].strip(), markdown.count("\n", 0, match.start(3)) + 1, match[3])
         for match in _BLOCK.finditer(markdown)
     ]
-    for (language, line, code), (following, _, text) in zip(
-        blocks, [*blocks[1:], ("", 0, "")], strict=True
+    for (language, needs, line, code), (following, _, _, text) in zip(
+        blocks, [*blocks[1:], ("", "", 0, "")], strict=True
     ):
         if language == "python":
-            yield Snippet(line, code, text if following == "text" else None)
+            yield Snippet(line, code, text if following == "text" else None, needs)
 
 
 def main() -> int:
     """Run the file's snippets; the exit status says whether all are right."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "README.md"
-    found = list(snippets(path.read_text("utf-8")))
+    arguments = sys.argv[1:]
+    alone = "--alone" in arguments
+    if alone:
+        arguments.remove("--alone")
+    path = Path(*arguments) if arguments else Path(__file__).parent.parent / "README.md"
+    found = [it for it in snippets(path.read_text("utf-8")) if not (alone and it.needs)]
     program = sys.modules["__main__"] = ModuleType("__main__")
     failed = 0
     for snippet in found:

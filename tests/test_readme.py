@@ -15,10 +15,10 @@ A_RUN = "run 0190c1a0-0000-7000-8000-00000000000a"
 ANOTHER_RUN = "run 0190c1a0-0000-7000-8000-00000000000b"
 
 
-def run_snippets(document: Path) -> subprocess.CompletedProcess[str]:
+def run_snippets(document: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Execute the document's snippets in a fresh process, warnings as errors."""
     return subprocess.run(
-        [sys.executable, "-W", "error", str(RUN_SNIPPETS), str(document)],
+        [sys.executable, "-W", "error", str(RUN_SNIPPETS), *options, str(document)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -47,6 +47,16 @@ def test_snippets_share_their_names_in_order(tmp_path: Path) -> None:
     document = tmp_path / "shared.md"
     document.write_text("```python\nmain = run = 1\n```\n\n```python\nprint(main)\n```\n", "utf-8")
     assert "2 snippets as written, 0 failed" in run_snippets(document).stdout
+
+
+def test_snippets_that_need_a_package_can_be_left_out(tmp_path: Path) -> None:
+    """With ``--alone`` a block that names a package is not run, and all others are."""
+    document = tmp_path / "needs.md"
+    document.write_text("```python nothere\nimport nothere\n```\n```python\nn = 1\n```\n", "utf-8")
+    assert "1 snippets as written, 1 failed" in run_snippets(document).stdout
+    ran = run_snippets(document, "--alone")
+    assert "needs.md:2" not in ran.stdout
+    assert "1 snippets as written, 0 failed" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ RETRYABLE = frozenset(
         StatusCode.DATA_LOSS,
     }
 )
+_FAULTS = frozenset({StatusCode.INTERNAL, StatusCode.UNKNOWN})
 _WRONG_PROTOCOL = Blocked(
     "the receiver does not speak HTTP/2, so it is none for OTLP/gRPC",
     "set the protocol to http/protobuf, or the endpoint to the OTLP/gRPC port (usually 4317)",
@@ -58,7 +59,7 @@ def outcome(code: StatusCode, details: str, trailers: Iterable[tuple[str, Any]])
         )
     if code is StatusCode.INTERNAL and "nvalid metadata" in details:  # said by the core itself
         return Blocked(said, "correct the names in headers= or OTEL_EXPORTER_OTLP_HEADERS")
-    return Refused(said)
+    return Refused(said, is_fault=code in _FAULTS)
 
 
 def is_dropped(details: str) -> bool:

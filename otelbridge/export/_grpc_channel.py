@@ -1,14 +1,17 @@
 """OTLP over gRPC: one unary call a request, its message as the bytes that they are.
 
 Relied on in grpcio, all of it public: ``insecure_channel``, ``secure_channel``, ``unary_unary``
-without serializers, and a call's ``result``, ``cancel``, ``code``, ``details``.
+without serializers, and a call's ``add_done_callback``, ``done``, ``result``, ``cancel``, ``code``,
+``details``.
 
-A call made by ``future`` lets the process fork while it is going on (the fork may take half a
-second longer); after a fork during one that blocks, the child hangs. ``_grpc_fork`` has the rest.
+A call is made by ``future``, so that a fork can end it (``_grpc_fork``). It is not ``result`` that
+waits: a thread that waits there when the process forks is counted as one of grpc's own (1.85,
+``block_if_fork_in_progress``), which then does not wait for one of those.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -107,13 +110,16 @@ class GrpcChannel:
         if self._closed:
             self._drop()
             return _CLOSED
-        try:
-            body = connection.call(request, tuple(self._settings.headers.items()), deadline)
-        except (grpc.FutureTimeoutError, grpc.FutureCancelledError):
-            return _CLOSED if self._closed else TryAgain(f"no answer within {limit_s:g} s")
-        except grpc.RpcError as error:
-            return _CLOSED if self._closed else self._failed(error, limit_s)
-        return delivered(body)
+        headers = tuple(self._settings.headers.items())
+        while True:
+            try:
+                return delivered(connection.call(request, headers, deadline))
+            except _Cut:
+                continue
+            except (grpc.FutureTimeoutError, grpc.FutureCancelledError):
+                return _CLOSED if self._closed else TryAgain(f"no answer within {limit_s:g} s")
+            except grpc.RpcError as error:
+                return _CLOSED if self._closed else self._failed(error, limit_s)
 
     def _unsent(self, error: Exception) -> Outcome:
         """Say what became of a request that gRPC has not taken."""
@@ -150,15 +156,23 @@ class GrpcChannel:
         return _tls.look(host, port, files, "h2") if host and port else None
 
 
+class _Cut(Exception):
+    """A fork has ended the call."""
+
+
 class _Connection:
     """A gRPC channel of one process, and the call that is going on."""
 
     def __init__(self, settings: GrpcSettings) -> None:
         self.token = process.token
-        _grpc_fork.opens()
-        self._channel = _channel(settings)
-        self._export = self._channel.unary_unary(_METHOD)
         self._call: Any = None
+        self._over = threading.Event()  # nothing is left of the call
+        self._is_cut = False  # by a fork
+        credentials = _credentials(settings)
+        with _grpc_fork.between_forks():
+            self._channel = _channel(settings, credentials)
+            self._export = self._channel.unary_unary(_METHOD)
+            _grpc_fork.opened(self)
 
     def call(self, request: bytes, headers: tuple[tuple[str, str], ...], deadline: float) -> Any:
         """Return the answer's bytes.
@@ -167,37 +181,66 @@ class _Connection:
             grpc.RpcError: the call failed.
             grpc.FutureTimeoutError: the core keeps no time.
             grpc.FutureCancelledError: ``end`` was called.
+            _Cut: this process has forked; there is nothing else against making the call again.
         """
         token = attach(suppressed())
         left_s = max(0.001, deadline - monotonic())
         try:
             try:
-                self._call = self._export.future(request, timeout=left_s, metadata=headers)
+                call, over = self._begin(request, left_s, headers)
             except RuntimeError:  # the interpreter is exiting and starts no thread
                 return self._export(request, timeout=left_s, metadata=headers)
-            return self._call.result(left_s + _GRACE_S)
+            over.wait(left_s + _GRACE_S)
+            return call.result(0)
+        except grpc.FutureCancelledError:
+            if self._is_cut and self.token is process.token:
+                raise _Cut from None
+            raise
         finally:
             detach(token)
 
+    def _begin(
+        self, request: bytes, left_s: float, headers: tuple[tuple[str, str], ...]
+    ) -> tuple[Any, threading.Event]:
+        over = threading.Event()
+        with _grpc_fork.between_forks():
+            self._is_cut = False
+            call = self._export.future(request, timeout=left_s, metadata=headers)
+            call.add_done_callback(lambda _: over.set())
+            self._call, self._over = call, over
+        return call, over
+
     def end(self) -> None:
-        with suppress(Exception):  # what is over cannot be cancelled
-            if self._call is not None:
-                self._call.cancel()
-        self._channel.close()
+        """End the call that is going on, and close."""
+        with _grpc_fork.between_forks():
+            with suppress(Exception):  # what is over cannot be cancelled
+                if self._call is not None:
+                    self._call.cancel()
+            self._channel.close()
+
+    def cut(self, timeout_s: float) -> None:
+        """End the call that is going on, because this process is about to fork."""
+        if self._call is not None and not self._over.is_set():
+            self._is_cut = True
+            self._call.cancel()
+            self._over.wait(timeout_s)
 
 
-def _channel(settings: GrpcSettings) -> Any:
+def _channel(settings: GrpcSettings, credentials: Any) -> Any:
     options = (("grpc.primary_user_agent", settings.user_agent),)
     compression = _COMPRESSIONS[settings.compression]
-    if settings.credentials is None and settings.files is None:
+    if credentials is None:
         return grpc.insecure_channel(settings.address, options=options, compression=compression)
-    credentials = settings.credentials() if settings.credentials else _credentials(settings.files)
     return grpc.secure_channel(
         settings.address, credentials, options=options, compression=compression
     )
 
 
-def _credentials(files: _tls.Files | None) -> Any:
+def _credentials(settings: GrpcSettings) -> Any:
+    """Return what TLS needs; None for plain text."""
+    if settings.credentials is not None:
+        return settings.credentials()
+    files = settings.files
     if files is None:
         return None
     # Read for each channel: certificates are renewed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -27,12 +27,12 @@ class Holdings:
         max_bytes: how large the segments may be, together.
 
     Attributes:
-        waiting, size, damaged, lost: see ``Spool``.
+        waiting, size, damaged, lost, appended: see ``Spool``.
         pushed_out: how many spans had to make room, so far.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self.waiting = self.size = self.damaged = self.lost = self.pushed_out = 0
+        self.waiting = self.size = self.damaged = self.lost = self.pushed_out = self.appended = 0
         self._path = path
         self._max_bytes = max_bytes
         self._segment_bytes = min(SEGMENT_BYTES, max(1, max_bytes // 8))
@@ -51,6 +51,10 @@ class Holdings:
             self._own = ProcessFolder.make(self._path)
             self._folders.append(self._own)
         return self._own
+
+    def is_own(self, folder: ProcessFolder) -> bool:
+        """Whether a folder is that of this process's own spans."""
+        return folder is self._own
 
     def adopted(self) -> int:
         """Return how many folders of dead processes are held."""
@@ -75,23 +79,48 @@ class Holdings:
     def append(self, items: Sequence[Item]) -> None:
         """Write spans to the newest segment, with one write.
 
+        What a signal handler raises may end it at any point: the spans are kept then, or not.
+
         Raises:
             OSError, SpoolUnavailable: none of them is kept.
         """
         for _ in range(2):
             writer, data, groups = self._room_for(items)
+            end = writer.segment.size + len(data)
+            enter = self._entry(writer, len(data), groups, len(items))
             try:
                 writer.write(data)
-            except OSError:
+                is_intact = writer.intact
+                if is_intact:
+                    enter()
+            except BaseException as error:
+                if not isinstance(error, OSError) and writer.reaches(end):
+                    enter()
                 self._take_back()
                 raise
-            if writer.intact:
-                writer.acknowledge(data, groups, len(items))
-                self.size += len(data)
-                self.waiting += len(items)
+            if is_intact:
                 return
             self._abandon()
         raise SpoolUnavailable(f"somebody deletes the files in {self._path}", _CURE)
+
+    def _entry(
+        self, writer: Writer, size: int, groups: list[Group], spans: int
+    ) -> Callable[[], None]:
+        """Return what counts a write; once or twice, it is the same."""
+        segment = writer.segment
+        segment_size, segment_waiting = segment.size + size, segment.waiting + spans
+        whole_size, waiting, appended = (
+            self.size + size,
+            self.waiting + spans,
+            self.appended + spans,
+        )
+
+        def enter() -> None:
+            writer.learn(groups)
+            segment.size, segment.waiting = segment_size, segment_waiting
+            self.size, self.waiting, self.appended = whole_size, waiting, appended
+
+        return enter
 
     def chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Cut spans into parts that a segment has room for; a larger span is a part of its own."""

@@ -51,7 +51,7 @@ def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     # connection is reset behind it, because the request has not been read.
     if status == 400 and (b"HTTPS" in body or not headers):
         return _tls.WANTS_TLS
-    return Refused(said)
+    return Refused(said, is_fault=status >= 500)
 
 
 def _taken(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:

@@ -112,7 +112,7 @@ class Encoder:
     def learn(self, groups: list[Group]) -> None:
         """Take these groups of the last ``encode`` as written."""
         for group in groups:
-            self._groups[group] = len(self._groups)
+            self._groups.setdefault(group, len(self._groups))
 
     def _frame(self, kind: int, group: int, payload: bytes) -> tuple[bytes, bytes, bytes]:
         head = _HEAD.pack(self._marker, kind, group, len(payload), crc32(payload))

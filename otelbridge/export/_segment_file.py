@@ -95,11 +95,13 @@ class Writer:
             self._cut()
             raise
 
-    def acknowledge(self, data: bytes, groups: list[Group], spans: int) -> None:
-        """Count what was written last."""
+    def reaches(self, end: int) -> bool:
+        """Tell whether the file is so long."""
+        return os.fstat(self._descriptor).st_size >= end
+
+    def learn(self, groups: list[Group]) -> None:
+        """Take these groups as written."""
         self._encoder.learn(groups)
-        self.segment.waiting += spans
-        self.segment.size += len(data)
 
     def close(self) -> None:
         """Close the file; a forked child may do so too."""

@@ -20,7 +20,9 @@ class Stats:
         adopted: spans found in the spool that a dead process of the same service has left.
         sent: spans that the receiver has acknowledged.
         waiting: spans in memory, on their way, or in the spool.
-        replayed: those of the sent ones that had to wait in the spool for another attempt.
+        replayed: those of the sent ones that had to wait in the spool: a receiver was away or slow,
+            or an earlier process has left them. What ``durable`` writes there, and sends at the
+            first attempt, is not among them.
         rejected: spans that the receiver will never take.
         dropped: spans given up here, by reason.
     """
@@ -68,40 +70,59 @@ class Account:
     Attributes:
         lock: the one lock of the account.
         changed: the same as a condition, for those who wait for a change.
-        waiting: spans that were counted in and are not yet out.
         spool_in: spans that have ever gone from memory to the spool.
         spool_out: spans that have ever left it, less those adopted.
         spool_due: how far into the spool sending is due.
+        adopted_in: spans in the spool that were adopted.
     """
 
     def __init__(self) -> None:
         self.lock = Shield()
         # A condition takes any lock; its signature names two.
         self.changed = threading.Condition(cast("Any", self.lock))
-        self.waiting = 0
-        self.spool_in = self.spool_out = self.spool_due = 0
+        self.spool_in = self.spool_out = self.spool_due = self.adopted_in = 0
         self._ended = self._adopted = self._sent = self._replayed = self._rejected = 0
         self._dropped: dict[str, int] = {}
         self._open: set[int] = set()
         self._first_lost: int | None = None
 
-    def took(self, count: int) -> int:
-        """Count ended spans in; they are one batch from now on. Return its ``first``."""
-        first = self._ended + 1
-        self._ended += count
-        self.waiting += count
+    @property
+    def waiting(self) -> int:
+        """Spans that were counted in and are not yet out."""
+        out = self._sent + self._rejected + sum(self._dropped.values())
+        return self._ended + self._adopted - out
+
+    @property
+    def next(self) -> int:
+        """The number of the span that is counted in next."""
+        return self._ended + 1
+
+    def took(self, count: int, first: int | None = None) -> int:
+        """Count ended spans in; they are one batch from now on. Return its ``first``.
+
+        Args:
+            count: how many.
+            first: ``next``, for a caller that may be interrupted and call again.
+        """
+        first = self.next if first is None else first
         self._open.add(first)
+        self._ended = max(self._ended, first + count - 1)
         return first
 
     def adopted(self, count: int) -> None:
         """Count spans of a dead process in. They are in the spool, before all others."""
         self._adopted += count
-        self.waiting += count
+        self.adopted_in += count
         self.spool_out -= count
 
-    def spooled(self, count: int) -> None:
-        """Count spans that have gone from memory to the spool."""
-        self.spool_in += count
+    def spooled(self, count: int, before: int | None = None) -> None:
+        """Count spans that have gone from memory to the spool.
+
+        Args:
+            count: how many.
+            before: ``spool_in`` without them, for a caller that may be interrupted and call again.
+        """
+        self.spool_in = (self.spool_in if before is None else before) + count
 
     def due(self, least: int) -> bool:
         """Make it due to send what is in the spool, if it is at least so many spans."""
@@ -110,25 +131,30 @@ class Account:
             self.spool_due = self.spool_in
         return is_due
 
-    def unspooled(self, count: int) -> None:
-        """Count spans that have left the spool."""
+    def unspooled(self, count: int, adopted: int) -> None:
+        """Count spans that have left the spool; at most so many of them were adopted."""
         self.spool_out += count
+        self.adopted_in -= min(adopted, self.adopted_in)
         self.changed.notify_all()
+
+    @property
+    def own_out(self) -> int:
+        """Spans of this process that have ever left the spool."""
+        return self.spool_out + self.adopted_in
 
     def sent(self, count: int, *, replayed: bool) -> None:
         """Count spans out that the receiver has acknowledged."""
-        self.waiting -= count
         self._sent += count
         self._replayed += count if replayed else 0
         self.changed.notify_all()
 
-    def rejected(self, count: int, first: int) -> None:
-        """Count spans out that the receiver will never take."""
+    def rejected(self, count: int, first: int | None) -> None:
+        """Count spans out that the receiver will never take; None: adopted ones."""
         self._rejected += count
         self._lost(count, first)
 
-    def dropped(self, count: int, first: int, reason: str) -> None:
-        """Count spans out that are given up."""
+    def dropped(self, count: int, first: int | None, reason: str) -> None:
+        """Count spans out that are given up; None: adopted ones."""
         if count:
             self._dropped[reason] = self._dropped.get(reason, 0) + count
         self._lost(count, first)
@@ -138,10 +164,9 @@ class Account:
         self._open.discard(first)
         self.changed.notify_all()
 
-    def _lost(self, count: int, first: int) -> None:
+    def _lost(self, count: int, first: int | None) -> None:
         if count:
-            self.waiting -= count
-            if self._first_lost is None or first < self._first_lost:
+            if first is not None and (self._first_lost is None or first < self._first_lost):
                 self._first_lost = first
             self.changed.notify_all()
 
@@ -150,12 +175,15 @@ class Account:
         return Mark(self._ended + queued)
 
     def acknowledged(self, mark: Mark) -> bool | None:
-        """Tell whether all spans up to a mark have arrived; None while some are waiting."""
+        """Tell whether all spans up to a mark have arrived; None while some are waiting.
+
+        Adopted ones do not count: they did not end in this process.
+        """
         if self._ended < mark.ended or any(first <= mark.ended for first in self._open):
             return None
         if mark.spooled is None:
             mark.spooled = self.spool_in
-        if self.spool_out < mark.spooled:
+        if self.own_out < mark.spooled:
             return None
         return self._first_lost is None or self._first_lost > mark.ended
 

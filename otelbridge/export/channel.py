@@ -49,9 +49,11 @@ class Refused:
 
     Attributes:
         reason: what it says, for a log line or a dead letter.
+        is_fault: whether it says that it has failed, which may not be for what the request holds.
     """
 
     reason: str
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

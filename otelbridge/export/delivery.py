@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
 from otelbridge import _tracing
+from otelbridge.export._suspicion import Suspicion
 from otelbridge.export.account import Account
 from otelbridge.export.backoff import Backoff
 from otelbridge.export.batching import REQUEST_BYTES, Batching
 from otelbridge.export.channel import Blocked, Delivered, Outcome, Refused, TryAgain
 from otelbridge.export.notices import Notices
 from otelbridge.export.outbox import Batch, Outbox
+from otelbridge.export.parcel import Parcel
 from otelbridge.export.reserve import Reserve
 from otelbridge.export.route import Route
 from otelbridge.export.spool import Lease
-from otelbridge.export.units import Item, batches, request
+from otelbridge.export.units import Item, request
 
 _IDLE_S = 60.0
 _LONGEST_S = 300.0  # that a receiver may ask to wait
@@ -28,23 +28,6 @@ _SUSPICIOUS = 16  # spans refused one after another: then it is the receiver tha
 
 class _Collected(Exception):
     """The pipeline has stopped and taken what was in hand: an answer comes too late."""
-
-
-class Parcel:
-    """Spans in hand, cut into requests; ``first`` is 0 for those of a lease."""
-
-    __slots__ = ("first", "lease", "todo")
-
-    def __init__(
-        self, items: Sequence[Item], batching: Batching, first: int, lease: Lease | None = None
-    ) -> None:
-        self.todo = deque(batches(items, batching.batch, REQUEST_BYTES))
-        self.first = first
-        self.lease = lease
-
-    def left(self) -> Batch:
-        """Return what was not answered for."""
-        return Batch([item for part in self.todo for item in part], self.first)
 
 
 class Delivery:
@@ -87,6 +70,8 @@ class Delivery:
         self._away_until = 0.0
         self._patient = False  # the receiver said itself how long to wait
         self._refusals = 0  # in a row
+        self._suspicion = Suspicion()
+        self._late_to = 0  # the reserve has held spans up to this one while an attempt failed
         self._failed = False  # at the last attempt
         self.is_away = False
         self.in_flight = 0
@@ -171,7 +156,7 @@ class Delivery:
             if sent:
                 self._account.left_memory(parcel.first)
         if not sent:
-            self._keep(parcel.left())
+            self._keep(parcel.left(), first=not parcel.is_suspect)
         return True
 
     def _next_parcel(self) -> Parcel | None:
@@ -181,16 +166,21 @@ class Delivery:
                 self._parcel = Parcel(batch.items, self._batching, batch.first)
             return self._parcel
 
-    def _keep(self, batch: Batch | None) -> None:
-        """Move a batch, and what is behind it, to the reserve as far as that takes it."""
+    def _keep(self, batch: Batch | None, *, first: bool) -> None:
+        """Move a batch, and what is behind it, to the reserve as far as that takes it.
+
+        Args:
+            batch: what was not sent.
+            first: whether it is the next to be sent, where it stays in memory.
+        """
         while batch is not None:
             kept = self._reserve.put(batch)
             with self._account.lock:
                 if kept < len(batch.items):
-                    self._outbox.put(batch.after(kept), first=True)
+                    self._outbox.put(batch.after(kept), first=first)
                     return
                 self._account.due(1)
-                batch = self._outbox.take()
+                batch, first = self._outbox.take(), True
 
     def _send_old(self) -> bool:
         if self._replay is None:
@@ -198,32 +188,57 @@ class Delivery:
             if lease is None:
                 return False
             self._replay = Parcel(lease.items, self._batching, 0, lease)
+            self._replay.is_replay = self._has_waited(lease)
         if self._send(self._replay):
             done, self._replay = self._replay.lease, None
             if done is not None:
                 self._reserve.done(done)
         return True
 
+    def _has_waited(self, lease: Lease) -> bool:
+        """Tell a replay from what is in the reserve because all spans go there."""
+        if lease.is_adopted or not self._route.durable:
+            return True
+        with self._account.lock:
+            return self._account.own_out < self._late_to
+
     def _send(self, parcel: Parcel) -> bool:
         """Send a parcel; False where some of it must wait."""
         todo = parcel.todo
         while todo and not self._abandoned:
-            outcome = self._ask(todo[0])
-            if isinstance(outcome, Refused) and len(todo[0]) > 1:
-                with self._account.lock:
-                    part = todo.popleft()
-                    half = len(part) // 2
-                    todo.extendleft((part[half:], part[:half]))
-            elif isinstance(outcome, (Delivered, Refused)):
-                self._answered(parcel, outcome)
-                if isinstance(outcome, Refused) and self._refusals > _SUSPICIOUS:
-                    why = f"it refuses one span after another, the last with {outcome.reason}"
-                    self._back_off(TryAgain(why))
+            outcome = self._ask(todo[0].items)
+            if isinstance(outcome, Refused):
+                why = self._refused(parcel, outcome)
+                if why:
+                    self._back_off(TryAgain(f"{why}, the last with {outcome.reason}"))
                     return not todo
+            elif isinstance(outcome, Delivered):
+                self._answered(parcel, outcome)
             else:
                 self._back_off(outcome)
                 return False
         return not todo
+
+    def _refused(self, parcel: Parcel, outcome: Refused) -> str:
+        """Split, put off or set aside what is refused; say why it is time to pause, if it is."""
+        part = parcel.todo[0]
+        if len(part.items) > 1:
+            if outcome.is_fault:
+                self._suspicion.refused(part)
+            with self._account.lock:
+                parcel.split()
+        elif outcome.is_fault and not self._suspicion.convicts(part):
+            with self._account.lock:
+                parcel.put_off()
+                if self._suspicion.is_of_all or all(map(self._suspicion.covers, parcel.todo)):
+                    if parcel.lease is not None:
+                        parcel.rejoin()
+                    return "it takes nothing"
+        else:
+            self._answered(parcel, outcome)
+            if self._refusals > _SUSPICIOUS:
+                return "it refuses one span after another"
+        return ""
 
     def _ask(self, part: list[Item]) -> Outcome:
         timeout_s = self._batching.timeout_s
@@ -240,15 +255,18 @@ class Delivery:
             self.in_flight = 0
 
     def _answered(self, parcel: Parcel, outcome: Delivered | Refused) -> None:
-        part = parcel.todo[0]
+        part = parcel.todo[0].items
         rejected = 1
         if isinstance(outcome, Delivered):
             rejected = min(max(outcome.rejected, 0), len(part))
+            if rejected < len(part):
+                self._suspicion.took()
         with self._account.lock:
             self._check()
             parcel.todo.popleft()
-            self._account.sent(len(part) - rejected, replayed=parcel.lease is not None)
-            self._account.rejected(rejected, parcel.first)
+            self._account.sent(len(part) - rejected, replayed=parcel.is_replay)
+            is_adopted = parcel.lease is not None and parcel.lease.is_adopted
+            self._account.rejected(rejected, None if is_adopted else parcel.first)
             failed, self._failed = self._failed, False
             self.is_away = self._patient = False
         self._refusals = self._refusals + 1 if isinstance(outcome, Refused) else 0
@@ -275,6 +293,9 @@ class Delivery:
         pause_s = self._backoff.next_s() if after_s is None else min(after_s, _LONGEST_S)
         with self._account.lock:
             self._check()
+            self._late_to = self._account.spool_in
+            if self._replay is not None:
+                self._replay.is_replay = True
             self._away_until = monotonic() + pause_s
             self._patient = after_s is not None
             self.is_away = self._failed = True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from contextlib import suppress
+from itertools import islice
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -16,9 +17,19 @@ from otelbridge.export.outbox import Batch, Outbox
 from otelbridge.export.reserve import Reserve
 
 
-class _Taken(NamedTuple):
-    spans: list[ReadableSpan]
-    first: int
+class _Hand:
+    """Spans that are out of the queue and not yet passed on.
+
+    Attributes:
+        spans: the spans.
+        first: their first one's number, once they have numbers.
+        batch: the spans encoded, once they are.
+    """
+
+    def __init__(self) -> None:
+        self.spans: deque[ReadableSpan] = deque()
+        self.first: int | None = None
+        self.batch: Batch | None = None
 
 
 class Intake:
@@ -51,7 +62,7 @@ class Intake:
         durable: bool,
     ) -> None:
         self.spans: deque[ReadableSpan] = deque()
-        self._returned: deque[_Taken] = deque()  # whose thread was interrupted
+        self._hand = _Hand()  # empty but for a thread that moves, or was interrupted
         self._account = account
         self._outbox = outbox
         self._reserve = reserve
@@ -74,13 +85,33 @@ class Intake:
             self.move()
         self._hasten(1)
 
+    @property
+    def queued(self) -> int:
+        """Ended spans that are not counted in yet. With the account held."""
+        hand = self._hand
+        is_counted = hand.first is not None and hand.first < self._account.next
+        return len(self.spans) + (0 if is_counted else len(hand.spans))
+
     def move(self) -> bool:
-        """Take one batch from the queue and pass it on; False where the queue is empty."""
+        """Take one batch from the queue and pass it on; False where the queue is empty.
+
+        What a signal handler raises may end it at any point: the next call goes on from there.
+        """
         with self._moving:
-            taken = self._take()
-            if taken is not None:
-                self._encode(taken)
-            return taken is not None
+            hand = self._hand
+            self._take(hand)
+            if not hand.spans:
+                return False
+            if hand.batch is None:
+                items = [self._encoder.item(span) for span in hand.spans]
+                hand.batch = Batch(items, hand.first or 0)
+            elif self._is_passed(hand.batch):  # before the interruption
+                self._hand = _Hand()
+                return True
+            hand.batch = hand.batch.after(hand.batch.kept)
+            self._pass_on(hand, hand.batch)
+            self._hand = _Hand()
+            return True
 
     def write_through(self) -> None:
         """Put what has ended on disk; return when this thread's span is there, whoever did it."""
@@ -89,7 +120,7 @@ class Intake:
 
     def _move_present(self) -> None:
         """Move as many batches as there are now: other threads may never let the queue be empty."""
-        for _ in range(len(self._returned) + len(self.spans) // self._batch + 1):
+        for _ in range(bool(self._hand.spans) + len(self.spans) // self._batch + 1):
             self.move()  # waits for another thread that may have some in hand
 
     def drop(self, reason: str) -> None:
@@ -102,32 +133,28 @@ class Intake:
                 self._account.dropped(count, first, reason)
                 self._account.left_memory(first)
 
-    def _take(self) -> _Taken | None:
-        if self._returned:  # moving is one thread's at a time
-            return self._returned.popleft()
+    def _take(self, hand: _Hand) -> None:
         with self._account.lock:
-            count = min(len(self.spans), self._batch)
-            if not count:
-                return None
-            spans = [self.spans.popleft() for _ in range(count)]
-            return _Taken(spans, self._account.took(count))
+            if not hand.spans:
+                count = min(len(self.spans), self._batch)
+                # One step, which nothing interrupts; a drop may come in between.
+                with suppress(IndexError):
+                    hand.spans.extend(islice(iter(self.spans.popleft, None), count))
+            if hand.spans and hand.batch is None:
+                if hand.first is None:
+                    hand.first = self._account.next
+                self._account.took(len(hand.spans), hand.first)
 
-    def _encode(self, taken: _Taken) -> None:
-        batch = None
-        try:
-            batch = Batch([self._encoder.item(span) for span in taken.spans], taken.first)
-            self._pass_on(batch)
-        except BaseException:  # a signal handler may raise here, in the program's own thread
-            if batch is None or not batch.passed:
-                self._returned.append(taken)
-            raise
+    def _is_passed(self, batch: Batch) -> bool:
+        with self._account.lock:
+            return self._outbox.has(batch)
 
-    def _pass_on(self, batch: Batch) -> None:
+    def _pass_on(self, hand: _Hand, batch: Batch) -> None:
         if self._durable or not self._stays(batch):
-            kept = self._reserve.put(batch)
-            if kept == len(batch.items):
+            if self._reserve.put(batch) == len(batch.items):
                 return  # it is sent when it is due
-            self._remember(batch.after(kept))
+            hand.batch = batch.after(batch.kept)
+            self._remember(hand.batch)
         self._delivery.wake()
 
     def _stays(self, batch: Batch) -> bool:

@@ -15,20 +15,22 @@ class Batch:
         items: the spans.
         first: the number by which the account knows them.
         size: what they weigh in memory, about.
-        passed: whether someone else answers for them now.
+        kept: how many of them, from the first, the reserve has.
+        passed: whether someone else answers for all of them now.
     """
 
-    __slots__ = ("first", "items", "passed", "size")
+    __slots__ = ("first", "items", "kept", "passed", "size")
 
     def __init__(self, items: Sequence[Item], first: int) -> None:
         self.items = items
         self.first = first
         self.size = sum(len(item.span) for item in items) + _WEIGHT * len(items)
+        self.kept = 0
         self.passed = False
 
     def after(self, count: int) -> Batch:
         """Return the spans after the first so many."""
-        return Batch(self.items[count:], self.first)
+        return Batch(self.items[count:], self.first) if count else self
 
 
 _WEIGHT = 150  # of an Item and its bytes object
@@ -55,12 +57,12 @@ class Outbox:
 
     def put(self, batch: Batch, *, first: bool = False) -> None:
         """Take a batch, at the end or at the front, whether it fits or not."""
-        batch.passed = True
-        self._size += batch.size
         if first:
             self._batches.appendleft(batch)
         else:
             self._batches.append(batch)
+        self._size += batch.size
+        batch.passed = True
 
     def take(self) -> Batch | None:
         """Give the oldest batch away."""
@@ -68,7 +70,14 @@ class Outbox:
             return None
         batch = self._batches.popleft()
         self._size -= batch.size
+        batch.passed = True
         return batch
+
+    def has(self, batch: Batch) -> bool:
+        """Tell whether a batch was taken by a ``put`` that may have been interrupted."""
+        self._size = sum(it.size for it in self._batches)
+        batch.passed = batch.passed or batch in self._batches
+        return batch.passed
 
     def overflow(self) -> Batch | None:
         """Give the oldest batch away if all together are too large; the last one stays."""

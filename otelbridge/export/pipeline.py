@@ -131,7 +131,7 @@ class Pipeline(SpanProcessor):
         # The thread of a signal handler may hold the lock itself.
         held = self._account.lock.acquire(timeout=0.1 if inside() else -1)
         try:
-            return self._account.stats(len(self._spans))
+            return self._account.stats(self._intake.queued)
         finally:
             if held:
                 self._account.lock.release()
@@ -159,7 +159,7 @@ class Pipeline(SpanProcessor):
         deadline = monotonic() + timeout_millis / 1000
         account = self._account
         with account.lock:
-            mark = account.mark(len(self._spans))
+            mark = account.mark(self._intake.queued)
         if not self._finished:
             self._intake.move_all()
             self._delivery.urge()

@@ -58,20 +58,29 @@ class Reserve:
                 self._reconcile(spool)
 
     def put(self, batch: Batch) -> int:
-        """Keep a batch on disk, and let it leave memory. Return how many of its spans are kept."""
+        """Keep a batch on disk, and let it leave memory. Return how many of its spans are kept.
+
+        What a signal handler raises may end it at any point; the books are right then too.
+        """
         with self._shield:
             spool = self._opened()
             if spool is None:
                 return 0
-            kept = len(batch.items)
+            before = spool.appended, self._account.spool_in
+            pushed_out = 0
             try:
-                pushed_out = spool.append(batch.items)
-            except SpoolUnavailable as error:
-                kept, pushed_out = error.kept, error.pushed_out
-                self._give_up(error)
-            self._count(batch, kept, pushed_out)
+                try:
+                    pushed_out = spool.append(batch.items)
+                except SpoolUnavailable as error:
+                    pushed_out = error.pushed_out
+                    self._give_up(error)
+                self._count(batch, spool, *before)
+            except BaseException:
+                self._count(batch, spool, *before)
+                raise
+            self._lose(pushed_out)
         self._notices.lost(pushed_out, "were pushed out of the full spool")
-        return kept
+        return batch.kept
 
     def lease(self, max_items: int, max_bytes: int) -> Lease | None:
         """Return the oldest spans, if sending them is due; they stay until ``done``."""
@@ -100,7 +109,8 @@ class Reserve:
             except SpoolUnavailable as error:
                 self._give_up(error)
             with self._account.lock:
-                self._account.unspooled(len(lease.items))
+                count = len(lease.items)
+                self._account.unspooled(count, count if lease.is_adopted else 0)
 
     def close(self) -> None:
         """Leave the rest to the next process of the service."""
@@ -130,15 +140,20 @@ class Reserve:
         self._unusable_until = 0.0
         return self._spool
 
-    def _count(self, batch: Batch, kept: int, pushed_out: int) -> None:
+    def _count(self, batch: Batch, spool: Spool, appended: int, spool_in: int) -> None:
+        """Count what a batch has added to these figures; once or twice, it is the same."""
         with self._account.lock:
-            self._account.spooled(kept)
-            if pushed_out:
-                self._account.dropped(pushed_out, 0, "spool full")
-                self._account.unspooled(pushed_out)
-            batch.passed = True
-            if kept == len(batch.items):
+            batch.kept = spool.appended - appended
+            self._account.spooled(batch.kept, spool_in)
+            if batch.kept == len(batch.items):
+                batch.passed = True
                 self._account.left_memory(batch.first)
+
+    def _lose(self, count: int) -> None:
+        if count:
+            with self._account.lock:
+                self._account.dropped(count, 0, "spool full")
+                self._account.unspooled(count, count)  # adopted ones are the oldest
 
     def _reconcile(self, spool: Spool) -> None:
         """Count in what was adopted, and out what cannot be read back."""
@@ -147,7 +162,7 @@ class Reserve:
             missing = account.spool_in - account.spool_out - spool.waiting
             if missing > 0:
                 account.dropped(missing, 0, "spool damaged")
-                account.unspooled(missing)
+                account.unspooled(missing, missing)
             elif missing < 0:
                 account.adopted(-missing)
         self._notices.lost(max(missing, 0), "could not be read back from the spool")

@@ -39,10 +39,12 @@ class Lease(NamedTuple):
     Attributes:
         items: the spans, at least one.
         token: tells this lease from others.
+        is_adopted: whether an earlier process has left them.
     """
 
     items: list[Item]
     token: object
+    is_adopted: bool
 
 
 class _Place(NamedTuple):
@@ -102,6 +104,11 @@ class Spool:
     def waiting(self) -> int:
         """How many spans are held, those of a lease included."""
         return self._holdings.waiting
+
+    @property
+    def appended(self) -> int:
+        """How many spans this process has put in so far."""
+        return self._holdings.appended
 
     @property
     def size(self) -> int:
@@ -245,7 +252,7 @@ class Spool:
             if items and not segment.gone:  # pushed out by now, they are counted as such
                 segment.taken = len(items)
                 self._place = _Place(folder, segment, end)
-                self._lease = Lease(items, self._place)
+                self._lease = Lease(items, self._place, not self._holdings.is_own(folder))
 
     def _read(self, folder: ProcessFolder, segment: Segment) -> Reader:
         """Return a reader that has records of this segment, unless they are lost."""

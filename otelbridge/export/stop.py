@@ -1,23 +1,23 @@
-"""The end of a process: SIGTERM, and children of multiprocessing, which run no exit handlers.
+"""The end of a process: SIGTERM, and children that run no exit handlers.
 
-Relied on in multiprocessing.util, and in its twin billiard.util of Celery: ``register_after_fork``
-and ``Finalize``, by which libraries do something at the end of a forked child.
+A program may handle a signal, give back the action that it found, and raise the signal again to
+end by it after all. uvicorn does so, by ``signal.raise_signal``; where that action is the default,
+the process is gone at once. So that function is ours as long as there is something to stop.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from time import monotonic
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Protocol
 
 from otelbridge._process import renew_in_child
-from otelbridge.export import _shield, notices
+from otelbridge.export import _children, _shield, notices
 
 GRACE_S = 10.0
 _CHILD_S = 5.0
@@ -36,7 +36,8 @@ class Stoppable(Protocol):
 
 
 _open: list[Stoppable] = []
-_state = {"asked": False, "reminded": False, "stopping": False, "finalized": False}
+_state = {"asked": False, "reminded": False, "stopping": False}
+_raise = signal.raise_signal
 
 
 def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
@@ -55,16 +56,17 @@ def watch(parts: Iterable[Stoppable], *, sigterm: bool) -> Callable[[], None]:
     """
     mine = list(parts)
     _open.extend(mine)
-    for library in _forking() if mine else ():
-        _finalize(library)
-    if mine and sigterm and _is_main() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
+    if mine:
+        _children.call_at_end(_stop_child)
+    if mine and sigterm:
+        _take(signal.SIGTERM)
+        signal.raise_signal = _raise_signal
 
     def undo() -> None:
         for part in mine:
             _open.remove(part)
-        if not _open and _is_main() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if not _open:
+            _give_back()
 
     return undo
 
@@ -79,61 +81,69 @@ def stop_all(grace_s: float) -> None:
         part.await_stop(deadline - monotonic())
 
 
+def _stop_child() -> None:
+    stop_all(_CHILD_S)
+
+
 def _is_main() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def _take(number: int) -> None:
+    if _is_main() and signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, _on_signal)
+
+
+def _give_back() -> None:
+    if _is_main() and signal.getsignal(signal.SIGTERM) is _on_signal:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signal.raise_signal is _raise_signal:
+        signal.raise_signal = _raise
+
+
+def _raise_signal(signalnum: int, /) -> None:
+    """Raise a signal, as ``signal.raise_signal`` does; what has ended is sent before it ends us."""
+    if signalnum in (signal.SIGTERM, signal.SIGINT):
+        _take(signalnum)
+    _raise(signalnum)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
     if _state["stopping"]:
         return
     if not _shield.inside():
-        _stop_and_end()
+        _stop_and_end(number)
     elif _state["asked"] and not _state["reminded"]:
-        _end()  # asked again, and it has not: what is not on disk cannot be waited for
+        _end(number)  # asked again, and it has not: what is not on disk cannot be waited for
     else:
         # The main thread is in the midst of a lock that our threads need: it leaves it first.
         _state.update(asked=True, reminded=False)
-        _shield.elsewhere(_remind)
+        _shield.elsewhere(lambda: _remind(number))
 
 
-def _remind() -> None:
+def _remind(number: int) -> None:
     time.sleep(_REMIND_S)
     _state["reminded"] = True
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), number)
 
 
-def _stop_and_end() -> None:
+def _stop_and_end(number: int) -> None:
     _state["stopping"] = True
     notices.hold()
     try:
         stop_all(GRACE_S)
     finally:
         notices.let_go()
-        _end()
+        _end(number)
 
 
-def _end() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _forking() -> list[ModuleType]:
-    found = (sys.modules.get(name) for name in ("multiprocessing.util", "billiard.util"))
-    return [library for library in found if library is not None]
-
-
-def _finalize(library: ModuleType) -> None:
-    """Have a library that forks stop us at the end of this process, once."""
-    if not _state["finalized"]:
-        _state["finalized"] = True
-        library.Finalize(None, stop_all, args=(_CHILD_S,), exitpriority=-100)
+def _end(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _in_child() -> None:
-    """In a child that is being forked. Its library forgets all finalisers, then calls ours."""
-    _state.update(asked=False, reminded=False, stopping=False, finalized=False)
-    for library in _forking():
-        library.register_after_fork(library, _finalize)
+    _state.update(asked=False, reminded=False, stopping=False)
 
 
 renew_in_child(_in_child)

@@ -3,9 +3,9 @@
 A graph of LangGraph is an agent where one of these holds, in this order:
 
 - its own config names the integration ``langchain_create_agent``, as ``create_agent`` of langchain
-  does from 1.1 (agents/factory.py);
-- one of its nodes is a ``ToolNode``, as in agents made by ``create_react_agent``, by langchain 1.0,
-  or by hand: a model that chooses tools is what the conventions call an agent;
+  writes it (agents/factory.py);
+- it has a ``ToolNode`` beside other nodes, as in agents made by ``create_react_agent``, or by hand:
+  a model that chooses tools is what the conventions call an agent;
 - its name says so, such as ``"support agent"``.
 
 The graph's own config is asked and not the run's metadata: metadata is inherited, so that in an
@@ -21,7 +21,9 @@ from typing import Any, Final
 
 _INTEGRATION: Final = "langchain_create_agent"
 _UNNAMED: Final = "LangGraph"  # what LangGraph calls a graph without a name
+_START: Final = "__start__"
 _EXECUTOR: Final = "AgentExecutor"
+_TOOLS: Final = ("ToolNode", "_ToolNode")  # the second is langchain's own, in 1.0
 _SAYS_AGENT: Final = re.compile(
     r"(?<![A-Za-z])(?:[Aa]gents?|AGENT)(?![a-z])|(?<=[a-z])Agent(?![a-z])"
 )
@@ -62,4 +64,6 @@ def _has_tools(graph: Any) -> bool:
     nodes = getattr(graph, "nodes", None)
     if not isinstance(nodes, Mapping):
         return False
-    return any(type(getattr(n, "bound", None)).__name__ == "ToolNode" for n in nodes.values())
+    named = [node for name, node in nodes.items() if name != _START]
+    tools = [node for node in named if type(getattr(node, "bound", None)).__name__ in _TOOLS]
+    return 0 < len(tools) < len(named)

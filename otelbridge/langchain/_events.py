@@ -155,6 +155,12 @@ def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words)
         _one_of(run, words["run_id"], told).note_chunk()
 
 
+def _stream_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
+    run = _run_ids.live.get(words["run_id"].int)
+    if isinstance(run, LangChainRun):
+        _one_of(run, words["run_id"], told).note_stream_event(args[0])
+
+
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     otel = get_otel()
     if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
@@ -182,7 +188,7 @@ _ACTIONS: Mapping[str, _Action] = {
     "on_tool_error": _fail,
     "on_retriever_error": _fail,
     "on_llm_new_token": _token,
-    "on_stream_event": _token,
+    "on_stream_event": _stream_event,
     "on_custom_event": _custom_event,
 }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otelbridge.langchain._settings import Settings
 
 _ENDED = Context()
+_PART = "content-block-delta"
 _NO_NAMES: frozenset[str] = frozenset()
 
 
@@ -60,6 +61,7 @@ class LangChainRun(Run):
         "_given",
         "_is_interrupted",
         "_settings",
+        "_tells_chunks",
         "_told",
         "is_closed",
         "is_interrupted_below",
@@ -104,6 +106,7 @@ class LangChainRun(Run):
         self._shadowed = None
         told_of = self._described = _described(settings, kind, args[0], words, graph)
         self._chunks_ns: list[int] | None = None
+        self._tells_chunks = False
         self._begun_ns = 0
         if told_of is None:
             self.otel = self._open_span(otel, here, time_ns())
@@ -162,6 +165,16 @@ class LangChainRun(Run):
 
     def note_chunk(self) -> None:
         """Note the time of a chunk of a model's stream."""
+        self._tells_chunks = True
+        self._note_time()
+
+    def note_stream_event(self, event: Any) -> None:
+        """Note a part of the answer, where the model does not tell of its chunks as well."""
+        is_part = isinstance(event, Mapping) and event.get("event") == _PART
+        if is_part and not self._tells_chunks:
+            self._note_time()
+
+    def _note_time(self) -> None:
         chunks = self._chunks_ns
         if chunks is None:
             self._chunks_ns = [perf_counter_ns()]
@@ -205,21 +218,23 @@ class LangChainRun(Run):
         if not self.recorded and not is_measured:
             return
         first_s = (chunks[0] - self._begun_ns) / 1e9 if chunks else None
+        gate = self._tracing.gate
         said: dict[str, Any] = {}
-        if output is not None:
-            said = ended(self._call, output, self._settings.conventions, first_chunk_s=first_s)
+        if output is not None or chunks:
+            version = self._settings.conventions
+            said = gate.more({}, ended(self._call, output, version, first_chunk_s=first_s))
         if self.recorded:
-            self.span.set_attributes(self._tracing.gate.more({}, said))
+            self.span.set_attributes(said)
             if error is None and (kind := said.get(semconv.ERROR_TYPE)):
                 self.span.set_status(Status(StatusCode.ERROR, str(kind)))
             if self.captures and output is not None:
-                self._set_content(answered(self._call, output))
+                self._set_content(answered(self._call, output, self._settings.conventions))
         if is_measured and metrics is not None:
             kind = None
             if error is not None and outcome_of(error) is None:
-                kind = type(error).__qualname__
+                kind = str(gate.exception(error).get(semconv.EXCEPTION_TYPE))  # as on the span
             times = (self._begun_ns, perf_counter_ns())
-            metrics.record(told_of.attributes, said, times, chunks, kind)
+            metrics.record(gate.more({}, told_of.attributes), said, times, chunks, kind)
 
     def _set_content(self, content: Mapping[str, Any]) -> None:
         for key, value in content.items():

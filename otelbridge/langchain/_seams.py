@@ -93,9 +93,6 @@ def _enter_body(config: Mapping[str, Any]) -> None:
 def _runnables(base: ModuleType, patches: Patches) -> None:
     # Native runnables may be steps of LangChain's chains. That is no patch, and stays.
     base.Runnable.register(Runnable)
-
-
-def _chains(base: ModuleType, patches: Patches) -> None:
     name = "_transform_stream_with_config"
     stream = vars(base.Runnable).get(name)
     if "run_manager" not in getattr(getattr(stream, "__code__", None), "co_varnames", ()):
@@ -160,7 +157,6 @@ SEAMS: Mapping[str, Enter] = {
     "langchain_core.callbacks.manager": _callbacks,
     "langchain_core.runnables.config": _configs,
     "langchain_core.runnables.base": _runnables,
-    "langchain_core.runnables.base": _chains,
     "langchain_core.tools.base": _tools,
     "langchain_core.retrievers": _retrievers,
     "langchain_core.language_models.chat_models": _chat_models,

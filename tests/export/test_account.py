@@ -24,6 +24,8 @@ class Counting(RuleBasedStateMachine):
         self.account = Account()
         self.memory: dict[int, int] = {}
         self.spooled = 0
+        self.of_others = 0  # adopted, and in the spool
+        self.lost = 0  # of this process
         self.ended = 0
 
     @rule(count=st.integers(1, 600))
@@ -38,7 +40,7 @@ class Counting(RuleBasedStateMachine):
         """A dead process has left spans."""
         with self.account.lock:
             self.account.adopted(count)
-        self.spooled += count
+        self.of_others += count
 
     @precondition(lambda self: self.memory)
     @rule(data=st.data())
@@ -47,50 +49,55 @@ class Counting(RuleBasedStateMachine):
         first = data.draw(st.sampled_from(sorted(self.memory)))
         left = self.memory.pop(first)
         with self.account.lock:
-            for count_out in (
-                lambda n: self.account.sent(n, replayed=False),
-                lambda n: self.account.rejected(n, first),
-                lambda n: self.account.dropped(n, first, "memory full"),
-            ):
-                part = data.draw(st.integers(0, left))
-                count_out(part)
-                left -= part
+            sent = data.draw(st.integers(0, left))
+            rejected = data.draw(st.integers(0, left - sent))
+            dropped = data.draw(st.integers(0, left - sent - rejected))
+            self.account.sent(sent, replayed=False)
+            self.account.rejected(rejected, first)
+            self.account.dropped(dropped, first, "memory full")
+            left -= sent + rejected + dropped
+            self.lost += rejected + dropped
             self.account.spooled(left)
             self.account.left_memory(first)
         self.spooled += left
 
-    @precondition(lambda self: self.spooled)
-    @rule(data=st.data())
-    def lease_ends(self, data: st.DataObject) -> None:
-        """Spans leave the spool."""
-        count = data.draw(st.integers(1, self.spooled))
+    @precondition(lambda self: self.spooled or self.of_others)
+    @rule(data=st.data(), adopted=st.booleans())
+    def lease_ends(self, data: st.DataObject, adopted: bool) -> None:
+        """Spans leave the spool, all of them this process's or all an earlier one's."""
+        if adopted := self.of_others > 0 and (adopted or not self.spooled):
+            count = data.draw(st.integers(1, self.of_others))
+            self.of_others -= count
+        else:
+            count = data.draw(st.integers(1, self.spooled))
+            self.spooled -= count
         sent = data.draw(st.integers(0, count))
+        self.lost += 0 if adopted else count - sent
         with self.account.lock:
             self.account.sent(sent, replayed=True)
-            self.account.dropped(count - sent, 0, "spool full")
-            self.account.unspooled(count)
-        self.spooled -= count
+            self.account.rejected(count - sent, None if adopted else 0)
+            self.account.unspooled(count, count if adopted else 0)
 
     @rule(queued=st.integers(0, 5))
     def flush(self, queued: int) -> None:
-        """A flush is true exactly when nothing waits and nothing is lost."""
+        """A flush is true exactly when nothing of this process waits, and nothing of it is lost."""
         with self.account.lock:
             answer = self.account.acknowledged(self.account.mark(queued))
-            stats = self.account.stats(queued)
         if queued or self.memory or self.spooled:
             assert answer is None
         else:
-            assert answer is (stats.rejected + sum(stats.dropped.values()) == 0)
+            assert answer is (self.lost == 0)
 
     @invariant()
     def balances(self) -> None:
         """At all times."""
         with self.account.lock:
             stats = self.account.stats(0)
-            assert self.account.spool_in - self.account.spool_out == self.spooled
+            assert self.account.spool_in - self.account.own_out == self.spooled
+            assert self.account.spool_in - self.account.spool_out == self.spooled + self.of_others
         assert balance(stats) == 0
         assert stats.ended == self.ended
-        assert stats.waiting == self.spooled + sum(self.memory.values())
+        assert stats.waiting == self.spooled + self.of_others + sum(self.memory.values())
 
 
 TestCounting = Counting.TestCase
@@ -112,11 +119,12 @@ def test_flush_looks_at_what_ended_before_it_and_at_nothing_else() -> None:
         assert account.acknowledged(mark) is None
         account.adopted(3)
         account.sent(3, replayed=True)
-        account.unspooled(3)
+        account.unspooled(3, 3)
         assert account.acknowledged(mark) is None
         account.dropped(1, much_later, "memory full")
+        account.adopted(5)
         account.sent(3, replayed=True)
-        account.unspooled(3)
+        account.unspooled(3, 0)
         assert account.acknowledged(mark) is True
         assert account.acknowledged(account.mark(0)) is None
         account.left_memory(much_later)

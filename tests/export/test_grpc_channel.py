@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -135,6 +133,13 @@ def test_requests_arrive_over_one_connection() -> None:
 def test_code_decides(code: str, expected: str) -> None:
     """Only the codes that the specification lists are tried again; a wrong set-up is blocked."""
     assert kind(ask(fails(grpc.StatusCode[code], "why"))) == expected
+
+
+@pytest.mark.parametrize("code", ["INTERNAL", "UNKNOWN", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"])
+def test_failure_of_the_receiver_is_told_from_its_verdict(code: str) -> None:
+    """A code that says that the receiver itself has failed need not be about the request."""
+    is_fault = code in ("INTERNAL", "UNKNOWN")
+    assert ask(fails(grpc.StatusCode[code], "why")) == Refused(f"gRPC {code}: why", is_fault)
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
@@ -406,84 +411,6 @@ def test_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("grpc._channel._UnaryUnaryMultiCallable.future", refuse, raising=True)
         assert sender.send(request()) == Delivered()
         sender.close()
-
-
-FORK = """
-import os, sys
-from otelbridge.export import official
-from otelbridge.export.otlp import Target
-
-sender = official.channel(Target(sys.argv[1], "grpc", insecure=True, timeout_s=5))
-if sys.argv[2] == "used":
-    print(type(sender.send(b"")).__name__, flush=True)
-if (child := os.fork()) == 0:
-    print(type(sender.send(b"")).__name__, flush=True)
-    sender.close()
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-print(type(sender.send(b"")).__name__, flush=True)
-"""
-
-
-@pytest.mark.parametrize(
-    ("state", "support", "said"),
-    [
-        ("unused", None, ["Delivered"] * 2),
-        ("used", None, ["Delivered"] * 3),
-        ("unused", "0", ["Delivered"] * 2),
-        ("used", "0", ["Delivered", "Blocked", "Delivered"]),
-    ],
-)
-def test_forked_child_sends_or_says_why_not(
-    state: str, support: str | None, said: list[str]
-) -> None:
-    """A child makes its own channel; where gRPC would hang or abort in it, nothing is called."""
-    environ = {k: v for k, v in os.environ.items() if k != "GRPC_ENABLE_FORK_SUPPORT"}
-    with grpc_server() as calls:
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", FORK, calls.url, state],
-            env=environ | ({"GRPC_ENABLE_FORK_SUPPORT": support} if support else {}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    assert ran.stdout.split() == said, ran.stderr
-
-
-BUSY_FORK = """
-import os, sys, threading, time
-from otelbridge.export import official
-from otelbridge.export.otlp import Target
-
-def channel(url):
-    return official.channel(Target(url, "grpc", insecure=True, timeout_s=10))
-
-sender, held = channel(sys.argv[1]), channel(sys.argv[2])
-thread = threading.Thread(target=held.send, args=(b"",))
-thread.start()
-time.sleep(0.3)
-began = time.monotonic()
-if (child := os.fork()) == 0:
-    print(type(sender.send(b"")).__name__, flush=True)
-    os._exit(0)
-print("quick" if time.monotonic() - began < 2 else "slow", flush=True)
-assert os.waitpid(child, 0)[1] == 0
-held.close()
-thread.join()
-"""
-
-
-def test_fork_while_a_request_is_under_way() -> None:
-    """The fork is not held up for long, and the child sends."""
-    with grpc_server() as calls, socket_server(silent) as port:
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", BUSY_FORK, calls.url, f"http://{HOST}:{port}"],
-            env={k: v for k, v in os.environ.items() if k != "GRPC_ENABLE_FORK_SUPPORT"},
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    assert sorted(ran.stdout.split()) == ["Delivered", "quick"], ran.stderr
 
 
 def test_settings_show_no_secret() -> None:

@@ -106,7 +106,9 @@ def test_body_is_compressed_as_set(compression: str, decode: Any) -> None:
 )
 def test_status_decides(status: int, expected: str) -> None:
     """Only the codes that the specification lists are tried again; a wrong set-up is blocked."""
-    assert kind(ask(reply(status))) == expected
+    outcome = ask(reply(status))
+    assert kind(outcome) == expected
+    assert getattr(outcome, "is_fault", False) is (status in (500, 501))
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dis
 import logging
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from types import CodeType, FrameType
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
@@ -335,29 +340,98 @@ def test_channel_that_cannot_be_closed_holds_nothing_up(
 # ---------------------------------------------------------------------------- one that refuses
 
 
-def refusing(bad: str) -> Peer:
-    """A receiver that refuses every request with a span of this name."""
-    return Peer(lambda names: Refused("no such thing") if bad in names else Delivered())
+FAULTS = pytest.mark.parametrize("is_fault", [False, True], ids=["refused", "failing"])
 
 
+def refusing(*bad: str, is_fault: bool = False) -> Peer:
+    """A receiver that refuses, or fails over, every request with a span of these names."""
+    refused = Refused("no such thing", is_fault)
+    return Peer(lambda names: refused if set(bad) & set(names) else Delivered())
+
+
+@FAULTS
+@pytest.mark.parametrize("place", [0, 300, 511])
 @pytest.mark.parametrize("durable", [False, True])
 def test_one_bad_span_in_512_is_set_aside_and_511_arrive(
-    tmp_path: Path, durable: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, durable: bool, place: int, is_fault: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request is split until the bad span is alone; it can be read, and is told."""
-    peer, names = refusing("s300"), numbered("s", 512)
+    bad = f"s{place}"
+    peer, names = refusing(bad, is_fault=is_fault), numbered("s", 512)
     with running(peer, tmp_path, Batching(delay_s=60), durable=durable) as pipeline:
         end(pipeline, *names)
         assert pipeline.force_flush(10_000) is False
         stats = pipeline.stats()
     assert (stats.sent, stats.rejected, stats.waiting) == (511, 1, 0)
-    assert sorted(peer.taken) == sorted(set(names) - {"s300"})
-    assert len(peer.asked) <= 19
+    assert sorted(peer.taken) == sorted(set(names) - {bad})
+    assert len(peer.asked) <= 19 + is_fault
     (letter,) = read_dead_letters(DeadLetters(tmp_path, SERVICE).path)
-    assert (letter.name, letter.reason, letter.where) == ("s300", "no such thing", "the peer")
+    assert (letter.name, letter.reason, letter.where) == (bad, "no such thing", "the peer")
     (line,) = lines(caplog)
     assert "lost spans: 1 refused by the peer (no such thing), set aside in" in line
     assert "rejected-" in line
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_receiver_that_fails_as_a_whole_loses_nothing(
+    tmp_path: Path, spool: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HTTP 500 for everything, for a while, is an outage: all arrives, once, with few requests."""
+    monkeypatch.setattr(backoff, "LONGEST_S", 0.2)
+    peer, names = Peer(lambda names: Refused("HTTP 500", is_fault=True)), numbered("s", 1_000)
+    with running(peer, tmp_path if spool else None, Batching(delay_s=0.02)) as pipeline:
+        for start in range(0, 1_000, 50):
+            end(pipeline, *names[start : start + 50])
+            time.sleep(0.05)
+        until(lambda: not pipeline.queued)
+        assert len(peer.asked) < 400
+        assert pipeline.stats().waiting == 1_000
+        assert "(it takes nothing, the last with HTTP 500)" in caplog.text
+        peer.answer = taking
+        assert pipeline.force_flush(10_000)
+    assert sorted(peer.taken) == sorted(names)
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_span_over_which_a_receiver_fails_waits_for_another_to_be_taken(
+    tmp_path: Path, spool: bool
+) -> None:
+    """Alone it may be the receiver that is at fault; when others are taken it is set aside."""
+    peer = refusing("bad", is_fault=True)
+    with running(peer, tmp_path if spool else None) as pipeline:
+        end(pipeline, "bad")
+        until(lambda: len(peer.asked) > 3)
+        assert (pipeline.stats().waiting, pipeline.stats().rejected) == (1, 0)
+        end(pipeline, "good")
+        until(lambda: pipeline.stats().rejected == 1)
+        assert (peer.taken, pipeline.stats().sent) == (["good"], 1)
+
+
+def test_span_with_no_other_to_try_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold up what is behind it on disk."""
+    peer = refusing("bad", is_fault=True)
+    with running(peer, tmp_path) as pipeline:
+        end(pipeline, "bad")
+        until(lambda: pipeline.stats().rejected == 1)
+        assert 20 <= len(peer.asked) <= 21
+
+
+@pytest.mark.parametrize("spool", [True, False], ids=["spool", "memory"])
+def test_several_spans_over_which_a_receiver_fails_are_each_found(
+    tmp_path: Path, spool: bool
+) -> None:
+    """Side by side at the beginning too, where one after another is refused."""
+    bad = [f"s{n}" for n in (0, 1, 2, 3, 4, 77, 200)]
+    peer, names = refusing(*bad, is_fault=True), numbered("s", 256)
+    with running(peer, tmp_path if spool else None, Batching(delay_s=60)) as pipeline:
+        end(pipeline, *names)
+        assert pipeline.force_flush(10_000) is False
+        until(lambda: not pipeline.stats().waiting)
+        assert (pipeline.stats().sent, pipeline.stats().rejected) == (249, 7)
+        assert len(peer.asked) < 100
+    assert sorted(peer.taken) == sorted(set(names) - set(bad))
 
 
 def test_isolation_goes_on_where_an_outage_interrupted_it(tmp_path: Path) -> None:
@@ -605,7 +679,7 @@ def test_durable_spans_are_sent_in_batches(tmp_path: Path) -> None:
     with running(peer, tmp_path, batching, durable=True) as pipeline:
         end(pipeline, *numbered("s", 640))
         assert pipeline.force_flush(10_000)
-        assert pipeline.stats().replayed == 640
+        assert pipeline.stats().replayed == 0
     assert len(peer.asked) < 40
     assert peer.taken == numbered("s", 640)
 
@@ -630,6 +704,25 @@ def test_flush_is_true_only_when_all_that_ended_before_is_acknowledged(tmp_path:
         peer.answer = lambda names: Refused("no")
         end(pipeline, "c")
         assert not pipeline.force_flush(5_000)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_flush_does_not_wait_for_spans_of_an_earlier_process(tmp_path: Path, durable: bool) -> None:
+    """They did not end in this one; those of this one are waited for, whoever goes first."""
+    with running(Peer(away), tmp_path) as first:
+        end(first, *numbered("old", 50))
+    peer = Peer(lambda names: Delivered() if "new" in names else TryAgain("away"))
+    with running(peer, tmp_path, durable=durable) as second:
+        until(lambda: second.stats().adopted == 50)
+        assert second.force_flush(5_000)
+        end(second, "new")
+        assert second.force_flush(5_000) is not durable  # on disk it is behind the old ones
+        peer.answer = taking
+        assert second.force_flush(5_000)
+        until(lambda: not second.stats().waiting)
+        stats = second.stats()
+        assert (stats.ended, stats.adopted, stats.sent) == (1, 50, 51)
+        assert stats.replayed == 50 + durable
 
 
 def test_flush_does_not_wait_for_spans_that_end_later(tmp_path: Path) -> None:
@@ -667,15 +760,18 @@ def test_spans_that_end_after_shutdown_are_dropped_and_counted(tmp_path: Path) -
 # ---------------------------------------------------------------------------- all at once
 
 
+@FAULTS
 @pytest.mark.parametrize("durable", [False, True])
-def test_account_balances_whatever_happens_at_once(tmp_path: Path, durable: bool) -> None:
+def test_account_balances_whatever_happens_at_once(
+    tmp_path: Path, durable: bool, is_fault: bool
+) -> None:
     """Threads end spans and flush, the receiver errs in every way: all is accounted for."""
     chance = random.Random(4)
 
     def answer(names: Sequence[str]) -> Outcome:
         time.sleep(chance.random() * 0.002)
         if any(name.endswith("13") for name in names):
-            return Refused("unlucky")
+            return Refused("unlucky", is_fault)
         draw = chance.random()
         if draw < 0.1:
             return TryAgain("a hiccup", after_s=0.01 if draw < 0.05 else None)
@@ -740,6 +836,63 @@ def test_exception_of_a_signal_handler_loses_no_span(tmp_path: Path, durable: bo
         assert interrupted
         assert it.force_flush(5_000)
     assert sorted(peer.taken) == sorted(names)
+
+
+class _Interruption(BaseException):
+    """What the handler of a time limit raises."""
+
+
+@cache
+def after_calls(code: CodeType) -> set[int]:
+    """Where in a function its interpreter looks for signals: behind calls, and at the start."""
+    steps = list(dis.get_instructions(code))
+    looks = ("CALL", "RESUME")
+    return {it.offset for before, it in pairwise(steps) if before.opname.startswith(looks)}
+
+
+def interrupted(pipeline: Pipeline, name: str, at: int) -> bool:
+    """End a span, and raise behind a call in the pipeline; False: it makes fewer calls."""
+    folder, steps = str(Path(pipeline_module.__file__).parent), iter(range(at))
+
+    def trace(frame: FrameType, event: str, arg: object) -> object:
+        if not frame.f_code.co_filename.startswith(folder):
+            return None
+        frame.f_trace_opcodes = True
+        is_step = event == "opcode" and frame.f_lasti in after_calls(frame.f_code)
+        if is_step and next(steps, None) is None:
+            sys.settrace(None)
+            raise _Interruption
+        return trace
+
+    span = tracer_of(pipeline).start_span(name)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        span.end()
+    except _Interruption:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("way", ["durable", "away", "memory"])
+def test_exception_of_a_signal_handler_at_any_step_loses_no_span(tmp_path: Path, way: str) -> None:
+    """Each step of the way of a span to the disk, or to the sender, is interrupted once."""
+    peer = Peer(away if way == "away" else taking)
+    batching = Batching(delay_s=60, batch=1, queue=1, memory=0 if way == "away" else 1 << 20)
+    with running(peer, tmp_path, batching, durable=way == "durable") as pipeline:
+        until(lambda: pipeline._reserve._spool)
+        at = 0
+        while interrupted(pipeline, f"s{at}", at):
+            at += 1
+        peer.answer = taking
+        assert pipeline.force_flush(20_000)
+        stats = pipeline.stats()
+    assert at > 50
+    assert (stats.waiting, stats.adopted, stats.sent) == (0, 0, stats.ended)
+    assert max(Counter(peer.taken).values()) == 1
+    assert len(peer.taken) == stats.ended
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -295,6 +295,42 @@ def test_handler_of_the_application_may_use_the_handle(
     assert received.names == ["a"]
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_signal_that_a_program_has_handled_and_raises_again(
+    start: Start, received: Received, number: str
+) -> None:
+    """As uvicorn does: its own handler, a tidy end, the default action, and the signal itself."""
+    code = f"""
+    told = []
+    signal.signal(signal.{number}, lambda *_: told.append(1))
+    configure()
+    work("a")
+    os.kill(os.getpid(), signal.{number})
+    assert told == [1]
+    signal.signal(signal.{number}, signal.SIG_DFL)
+    signal.raise_signal(signal.{number})
+    """
+    assert ended(start(code, received.url), -signal.Signals[number]) == ""
+    assert received.names == ["a"]
+
+
+def test_raising_of_signals_is_as_it_was_after_shutdown(start: Start, nowhere: str) -> None:
+    """While the set-up is in force, other signals and handlers are raised as ever."""
+    code = """
+    original = signal.raise_signal
+    assert configure(stop_on_sigterm=False) and signal.raise_signal is original
+    with configure(headers={"a": "b"}):
+        assert signal.raise_signal is not original
+        told = []
+        for number in (signal.SIGUSR1, signal.SIGTERM):
+            signal.signal(number, lambda *them: told.append(them[0]))
+            signal.raise_signal(number)
+        assert told == [signal.SIGUSR1, signal.SIGTERM]
+    assert signal.raise_signal is original
+    """
+    ended(start(code, nowhere), 0)
+
+
 # ---------------------------------------------------------------------------- other ends
 
 
@@ -409,6 +445,28 @@ def test_children_of_multiprocessing_send_what_they_end(
         )
     assert ended(program, 0) == ""
     assert sorted(received.names) == ["a", "after", "b", "before", "c"]
+
+
+@pytest.mark.parametrize("first", ["set-up", "Celery"])
+def test_process_of_a_pool_of_celery_sends_at_its_end(
+    start: Start, received: Received, first: str
+) -> None:
+    """Its last word is a signal of Celery's; then it is gone. The parent sends its own."""
+    steps = ["configure()", "from celery import signals"]
+    code = (
+        "; ".join(steps if first == "set-up" else steps[::-1])
+        + """
+work("before")
+pid = os.fork()
+if pid == 0:
+    work("child")
+    signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+    )
+    assert ended(start(code, received.url), 0) == ""
+    assert sorted(received.names) == ["before", "child"]
 
 
 def test_workers_that_are_forked_after_the_set_up_start_clean(

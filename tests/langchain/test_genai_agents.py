@@ -33,11 +33,16 @@ def model() -> Model:
     return Model(messages=iter([AIMessage("done")]))
 
 
-def graph(name: str | None, node: Any = lambda state: state) -> Any:
+def graph(name: str | None, *nodes: Any) -> Any:
     plan = StateGraph(MessagesState)
-    plan.add_node("node", node)
-    plan.add_edge(START, "node")
+    for number, node in enumerate(nodes or (same,)):
+        plan.add_node(str(number), node)
+    plan.add_edge(START, "0")
     return plan.compile(name=name)
+
+
+def same(state: Any) -> Any:
+    return state
 
 
 def name_of(chain: Any, run_name: str | None = None) -> str | None:
@@ -59,8 +64,9 @@ def name_of(chain: Any, run_name: str | None = None) -> str | None:
     [
         (lambda: create_agent(model(), [weather], name="forecaster"), "invoke_agent forecaster"),
         (lambda: create_agent(model()), "invoke_agent"),
-        (lambda: graph("counter", ToolNode([weather])), "invoke_agent counter"),
-        (lambda: graph(None, ToolNode([weather])), "invoke_agent"),
+        (lambda: graph("counter", same, ToolNode([weather])), "invoke_agent counter"),
+        (lambda: graph(None, same, ToolNode([weather])), "invoke_agent"),
+        (lambda: graph("only tools", ToolNode([weather])), None),
         (lambda: graph("support_agent"), "invoke_agent support_agent"),
         (lambda: graph("ResearchAgent"), "invoke_agent ResearchAgent"),
         (lambda: graph("reagent mix"), None),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -35,8 +35,10 @@ CLASSES = (
 
 def _attributes() -> dict[tuple[str, str], Any]:
     """Everything that could be replaced."""
-    owners = [sys.modules[name] for name in _seams.SEAMS] + list(CLASSES) + [hooks]
-    found = {(owner.__name__, name): value for owner in owners for name, value in vars(owner).items()}
+    owners = [import_module(name) for name in _seams.SEAMS] + list(CLASSES) + [hooks]
+    found = {
+        (owner.__name__, name): value for owner in owners for name, value in vars(owner).items()
+    }
     found["hooks", "entries"] = tuple(map(id, hooks._configure_hooks))
     return {key: value for key, value in found.items() if not key[1].startswith("_abc_")}
 
@@ -168,7 +170,9 @@ def test_instrumented_while_a_run_is_in_flight(traced: Traced) -> None:
     traced.check()
 
 
-@pytest.mark.parametrize("kind", ["chain", "tool", "chat model", "completion", "retriever", "graph"])
+@pytest.mark.parametrize(
+    "kind", ["chain", "tool", "chat model", "completion", "retriever", "graph"]
+)
 def test_uninstrumented_while_a_run_is_in_flight(kind: str, traced: Traced) -> None:
     """Its span ends then, with outcome closed; the run goes on as if nothing were."""
     make: dict[str, Any] = {

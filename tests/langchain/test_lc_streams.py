@@ -145,9 +145,7 @@ def test_a_stream_that_is_left_early_is_closed(name: str, how: str, traced: Trac
 
 @every_stream
 @pytest.mark.parametrize("how", ["aclose", "other task", "dropped", "loop shut down"])
-def test_an_async_stream_that_is_left_early_is_closed(
-    name: str, how: str, traced: Traced
-) -> None:
+def test_an_async_stream_that_is_left_early_is_closed(name: str, how: str, traced: Traced) -> None:
     """However it is left, each of its runs ends with outcome closed or cancelled, once."""
 
     async def pull() -> Any:
