@@ -1,6 +1,6 @@
 """A web request queues a job and a worker does it: one trace, through gunicorn and Celery.
 
-Needs: pip install otelbridge celery gunicorn
+Needs: pip install celery gunicorn
 
 Run alone it starts both servers, with folders for a broker, and receives and prints their trace. An
 application of your own has a broker such as Redis, and is started by the same two commands:

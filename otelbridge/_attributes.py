@@ -184,6 +184,7 @@ class Gate:
         limit = self.limits.span_attributes
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
         flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
+        added: dict[str, AttributeValue]
         try:
             for key, value in values.items():
                 flat.add(key, value)

@@ -44,7 +44,7 @@ class _Latest:
     __slots__ = ("millisecond",)
 
     def __init__(self) -> None:
-        self.millisecond = (0, 0, "")
+        self.millisecond: tuple[int, int, str] = (0, 0, "")
 
 
 _latest = _Latest()

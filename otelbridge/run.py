@@ -280,31 +280,24 @@ async def abegin(
     **extra: Any,
 ) -> Run:
     """As ``begin``, in async code: async handlers are awaited."""
-    run, rest = begin_async(name, config, inputs, run_type, serialized, kind=kind, **extra)
-    if rest is not None:
-        await rest
+    run = Run(name, config, run_type, kind, is_async=True)
+    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
+        run.capture_input(inputs)
+    if _STARTS[kind] in run._names:
+        await _tell_start(run, (serialized, inputs), _start_words(kind, run_type, extra))
     return run
 
 
 def begin_async(
-    name: str,
-    config: RunnableConfig | None,
-    inputs: Any,
-    /,
-    run_type: str | None = None,
-    serialized: Any = None,
-    *,
-    kind: str = "chain",
-    **extra: Any,
+    name: str, config: RunnableConfig | None, inputs: Any
 ) -> tuple[Run, Coroutine[Any, Any, None] | None]:
     """As ``abegin``; return the run, and what is left to be awaited where a handler is told."""
-    run = Run(name, config, run_type, kind, is_async=True)
-    if run._tracing.recording.capture_content and "defers_inputs" not in extra:
+    run = Run(name, config, None, "chain", is_async=True)
+    if run._tracing.recording.capture_content:
         run.capture_input(inputs)
-    if _STARTS[kind] not in run._names:
+    if "on_chain_start" not in run._names:
         return run, None
-    words = _start_words(kind, run_type, extra)
-    return run, _tell_start(run, (serialized, inputs), words)
+    return run, _tell_start(run, (None, inputs), {"run_type": None})
 
 
 def _start_words(kind: str, run_type: str | None, extra: dict[str, Any]) -> dict[str, Any]:

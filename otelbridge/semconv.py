@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 SCOPE_NAME: Final = "otelbridge"
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.36.0"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.1"
 
 RUN_ID: Final = "otelbridge.run.id"
 RUN_TYPE: Final = "otelbridge.run.type"

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from unreachable import refusing_endpoint, silent_endpoint
 
 # Whoever runs the tests may use OpenTelemetry or LangSmith; their settings are not the tests'.
 KEPT = frozenset({"OTELBRIDGE_LEFT_OUT"})  # see tests/langchain/conftest.py
@@ -62,3 +63,16 @@ def untraced() -> Iterator[None]:
     yield
     sys.settrace(here)
     threading.settrace(threads)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def refused() -> str:
+    """An endpoint where nobody listens."""
+    return refusing_endpoint()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An endpoint that accepts connections and never answers."""
+    with silent_endpoint() as url:
+        yield url

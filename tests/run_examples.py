@@ -1,10 +1,11 @@
 """Runs each program of examples/ alone and compares what it prints with examples/expected/.
 
-    python tests/run_examples.py [--python PYTHON] [--core] [--write] [NAME ...]
+    python tests/run_examples.py [--python PYTHON] [--alone] [--write] [NAME ...]
 
-``--python`` names the interpreter that runs them (another installation's, say); ``--core`` leaves
-out those whose first lines say that they need other packages than otelbridge; ``--write`` stores
-what they print as expected, with UUIDs as ``<uuid>``: read the difference before you commit it.
+``--python`` names the interpreter that runs them (another installation's, say); ``--alone`` leaves
+out those whose docstring says ``Needs: pip install ...``, which the extra ``examples`` has;
+``--write`` stores what they print as expected, with UUIDs as ``<uuid>``: read the difference before
+you commit it.
 The programs run outside the checkout, with warnings as errors, and may not write to standard error.
 """
 
@@ -29,7 +30,9 @@ def main() -> int:
     """Check the examples; the exit status says whether all are as expected."""
     parser = argparse.ArgumentParser(description="Run the examples and check what they print.")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs them")
-    parser.add_argument("--core", action="store_true", help="only those that need otelbridge alone")
+    parser.add_argument(
+        "--alone", action="store_true", help="only those that need otelbridge alone"
+    )
     parser.add_argument("--write", action="store_true", help="store what they print as expected")
     parser.add_argument("names", nargs="*", help="examples, without .py (default: all)")
     options = parser.parse_args()
@@ -37,7 +40,7 @@ def main() -> int:
     examples = sorted(EXAMPLES.glob("*.py"))
     if options.names:
         examples = [EXAMPLES / f"{Path(name).stem}.py" for name in options.names]
-    if options.core:
+    if options.alone:
         examples = [path for path in examples if NEEDS not in path.read_text("utf-8")]
     with ThreadPoolExecutor(max_workers=2) as pool:
         faults = list(pool.map(lambda path: check(path, options.python, options.write), examples))

@@ -1,8 +1,8 @@
 """Executes the Python snippets of a Markdown file, as one program, and checks their output.
 
-    python tests/run_snippets.py [--core] [FILE]          (default: README.md)
+    python tests/run_snippets.py [--alone] [FILE]          (default: README.md)
 
-``--core`` leaves out the blocks that begin with ```` ```python langchain ````, which need it.
+``--alone`` leaves out the blocks that begin with ```` ```python langchain ````, which need it.
 A ``text`` block that follows a ``python`` block, with at most prose between, is what the snippet
 must print, with the wildcards of ``expected_output``. Later snippets see earlier ones' names.
 """
@@ -50,11 +50,11 @@ def snippets(markdown: str) -> Iterator[Snippet]:
 def main() -> int:
     """Run the file's snippets; the exit status says whether all are right."""
     arguments = sys.argv[1:]
-    core = "--core" in arguments
-    if core:
-        arguments.remove("--core")
+    alone = "--alone" in arguments
+    if alone:
+        arguments.remove("--alone")
     path = Path(*arguments) if arguments else Path(__file__).parent.parent / "README.md"
-    found = [it for it in snippets(path.read_text("utf-8")) if not (core and it.needs)]
+    found = [it for it in snippets(path.read_text("utf-8")) if not (alone and it.needs)]
     program = sys.modules["__main__"] = ModuleType("__main__")
     failed = 0
     for snippet in found:

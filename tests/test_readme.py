@@ -50,11 +50,11 @@ def test_snippets_share_their_names_in_order(tmp_path: Path) -> None:
 
 
 def test_snippets_that_need_a_package_can_be_left_out(tmp_path: Path) -> None:
-    """With ``--core`` a block that names a package is not run, and all others are."""
+    """With ``--alone`` a block that names a package is not run, and all others are."""
     document = tmp_path / "needs.md"
     document.write_text("```python nothere\nimport nothere\n```\n```python\nn = 1\n```\n", "utf-8")
     assert "1 snippets as written, 1 failed" in run_snippets(document).stdout
-    ran = run_snippets(document, "--core")
+    ran = run_snippets(document, "--alone")
     assert "needs.md:2" not in ran.stdout
     assert "1 snippets as written, 0 failed" in ran.stdout
 

@@ -150,6 +150,20 @@ def test_span_is_that_of_the_tracer(sampler: Sampler, context: Context) -> None:
     assert seen.seen == expected.seen
 
 
+@pytest.mark.parametrize(
+    "ids", [(1, 2), (0, 2), (1, 0), (2**128 - 1, 2**64 - 1), (2**128, 2), (1, 2**64), (-1, -1)]
+)
+def test_ids_are_valid_as_the_tracer_has_them(ids: tuple[int, int]) -> None:
+    """Whatever a generator of the application's own gives."""
+    (mine, _), (official, _) = tracer_of(ALWAYS_ON), tracer_of(ALWAYS_ON)
+    for tracer in (mine, official):
+        given = tracer.id_generator
+        given.generate_trace_id, given.generate_span_id = (lambda: ids[0]), (lambda: ids[1])
+    made = starter_of(mine)("run", Context(), {}, 5).get_span_context()
+    other = official.start_span("run", Context()).get_span_context()
+    assert (type(made), made, made.is_valid) == (type(other), other, other.is_valid)
+
+
 def test_attributes_of_the_span_are_its_own() -> None:
     """What the span gets later does not reach back to who started it."""
     tracer, _ = tracer_of(ALWAYS_ON)

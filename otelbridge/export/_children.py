@@ -57,6 +57,8 @@ def _connect() -> None:
 def _in_child() -> None:
     """In a child that is being forked. Its library forgets all finalisers, then calls ours."""
     _finalized.clear()
+    if not _calls:
+        return
     for library in _forking():
         library.register_after_fork(library, _finalize)
     _connect()  # Celery may have been imported after the set-up

@@ -27,7 +27,8 @@ RETRYABLE = frozenset(
 _FAULTS = frozenset({StatusCode.INTERNAL, StatusCode.UNKNOWN})
 _WRONG_PROTOCOL = Blocked(
     "the receiver does not speak HTTP/2, so it is none for OTLP/gRPC",
-    "set the protocol to http/protobuf, or the endpoint to the OTLP/gRPC port (usually 4317)",
+    "set protocol= or OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, or the endpoint to the "
+    "OTLP/gRPC port (usually 4317)",
 )
 # What the core says of a connection that ends unanswered, as it may where TLS is expected.
 _DROPPED = ("Socket closed", "reset by peer", "Broken pipe", "andshake", "erification", "EOF")

@@ -53,8 +53,8 @@ class Arguments:
             fits, expected = _RULES[field.name]
             if value is not None and not fits(value):
                 raise ConfigurationError(
-                    f"configure({field.name}={_shown(field.name, value)}) cannot be used: "
-                    f"pass {expected}"
+                    f"configure({field.name}={_shown(field.name, value)}) cannot be used"
+                    f"{_wrong_part(field.name, value)}: pass {expected}"
                 )
             # The caller's dict or list may change later; the comparison needs what it was.
             object.__setattr__(self, field.name, _copied(value))
@@ -168,6 +168,18 @@ def _shown(name: str, value: object) -> str:
     # Never what a mapping holds, nor headers in any form: their values are secrets.
     is_plain = isinstance(value, (str, int, float)) and name != "headers"
     return repr(value) if is_plain else f"<{type(value).__name__}>"
+
+
+def _wrong_part(name: str, value: object) -> str:
+    """Name the first header that cannot be used, and never its value."""
+    if name == "headers" and isinstance(value, Mapping):
+        for key, held in value.items():
+            if not is_header(key, held):
+                is_text = isinstance(held, str)
+                kind = "is not printable ASCII" if is_text else f"is of type {type(held).__name__}"
+                part = f"its value {kind}" if is_header(key, "") else "this is no header's name"
+                return f" (header {key!r}: {part})"
+    return ""
 
 
 def _copied(value: Any) -> Any:

@@ -134,7 +134,7 @@ def _stops_on_sigterm(arguments: Arguments, environ: Environ) -> bool:
 
 def _outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:
     if environment.flag(environ, "OTEL_SDK_DISABLED"):
-        logger.info("otelbridge sends nothing: OTEL_SDK_DISABLED is true")
+        logger.warning("otelbridge sends nothing: OTEL_SDK_DISABLED is true")
         return None
     return outputs(arguments, environ, foreign)
 

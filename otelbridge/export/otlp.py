@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from otelbridge.export import environment
 from otelbridge.export.arguments import PROTOCOLS, Arguments, is_header
 from otelbridge.export.environment import Environ
 
+logger = logging.getLogger("otelbridge")
+
 GRPC, HTTP = PROTOCOLS
 _DEFAULTS = {GRPC: "http://localhost:4317", HTTP: "http://localhost:4318"}
 _HTTP_PORT = 4318
 _TRACES = "/v1/traces"
+_LONG_S = 600.0  # above it a timeout was meant in milliseconds, as the specification has it
 _COMPRESSIONS = ("none", "gzip", "deflate")
 _RESOLVERS = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})  # of gRPC
 _CURE = 'write it as "http://localhost:4318" or "https://collector.example:4317"'
@@ -85,7 +89,7 @@ def target(arguments: Arguments, environ: Environ, protocol: str | None = None) 
         client_files=_client_files(environ),
         compression=environment.choice(environ, *_both("COMPRESSION"), among=_COMPRESSIONS)
         or "none",
-        timeout_s=environment.number(environ, *_both("TIMEOUT")) or 10.0,
+        timeout_s=_timeout_s(environ),
     )
 
 
@@ -172,6 +176,19 @@ def _headers(arguments: Arguments, environ: Environ) -> dict[str, str]:
             )
     # gRPC refuses upper-case names, and HTTP does not tell them apart.
     return {name.lower(): value for name, value in {**found, **(arguments.headers or {})}.items()}
+
+
+def _timeout_s(environ: Environ) -> float:
+    names = _both("TIMEOUT")
+    found = environment.number(environ, *names) or 10.0
+    if found > _LONG_S:
+        logger.warning(
+            "%s is read in seconds, as in OpenTelemetry's own exporters: a request may take %g s "
+            "now. Write 10 for ten seconds",
+            " or ".join(names),
+            found,
+        )
+    return found
 
 
 def _certificate(arguments: Arguments, environ: Environ) -> str | None:

@@ -10,7 +10,7 @@ Both are so in every langgraph from 1.0. Read of a loop are ``config``, ``manage
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from functools import wraps
+from functools import partial, wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -34,29 +34,29 @@ AsyncLeave = Callable[..., Coroutine[Any, Any, "bool | None"]]
 def enter(main: ModuleType, patches: Patches) -> None:
     """Enter ``langgraph.pregel.main``."""
     sync, async_ = main.SyncPregelLoop, main.AsyncPregelLoop
-    patches.put(sync, "__enter__", _entering)
-    patches.put(async_, "__aenter__", _aentering)
+    patches.put(sync, "__enter__", partial(_entering, patches))
+    patches.put(async_, "__aenter__", partial(_aentering, patches))
     patches.put(sync, "__exit__", _leaving)
     patches.put(async_, "__aexit__", _aleaving)
     patches.put(sync, "match_cached_writes", _matching)
     patches.put(async_, "amatch_cached_writes", _amatching)
 
 
-def _entering(original: Enter) -> Enter:
+def _entering(patches: Patches, original: Enter) -> Enter:
     @wraps(original)
     def __enter__(loop: Any) -> Any:
         entered = original(loop)
-        _entered(loop)
+        _entered(loop, patches)
         return entered
 
     return __enter__
 
 
-def _aentering(original: AsyncEnter) -> AsyncEnter:
+def _aentering(patches: Patches, original: AsyncEnter) -> AsyncEnter:
     @wraps(original)
     async def __aenter__(loop: Any) -> Any:
         entered = await original(loop)
-        _entered(loop)
+        _entered(loop, patches)
         return entered
 
     return __aenter__
@@ -106,7 +106,7 @@ def _amatching(
     return amatch_cached_writes
 
 
-def _entered(loop: Any) -> None:
+def _entered(loop: Any, patches: Patches) -> None:
     """Listen to what the graph writes; link its run to the interrupted one that it resumes."""
     try:
         ours = _ours(loop)
@@ -116,7 +116,7 @@ def _entered(loop: Any) -> None:
         if ours.settings.writer_events:
             config = loop.config["configurable"]
             runtime = config[RUNTIME]
-            writer = _writers.listening(runtime.stream_writer, run)
+            writer = _writers.listening(runtime.stream_writer, run, patches)
             config[RUNTIME] = runtime.override(stream_writer=writer)
         if run is not None:
             _interrupts.resume(loop, run)

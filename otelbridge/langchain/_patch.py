@@ -19,6 +19,11 @@ class Patches:
     def __init__(self) -> None:
         self._made: list[tuple[Any, str, Any, Any]] = []
 
+    @property
+    def in_place(self) -> bool:
+        """Whether anything is replaced still."""
+        return bool(self._made)
+
     def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Replace ``owner.<name>`` by what ``make`` makes of it.
 

@@ -11,6 +11,7 @@ from otelbridge import semconv
 from otelbridge._tracing import guard
 from otelbridge.context import current_run, get_otel
 from otelbridge.langchain._events import is_suppressed
+from otelbridge.langchain._patch import Patches
 from otelbridge.run import Run
 
 Writer = Callable[[Any], None]
@@ -19,7 +20,7 @@ _NAMES = ("type", "event", "name")
 _writing = threading.local()
 
 
-def listening(write: Writer, graph: Run | None) -> Writer:
+def listening(write: Writer, graph: Run | None, patches: Patches) -> Writer:
     """Return ``write`` with each call a custom event of the run that writes.
 
     A graph below a node may be given the writer of the graph above, which listens already: a call
@@ -28,11 +29,12 @@ def listening(write: Writer, graph: Run | None) -> Writer:
     Args:
         write: LangGraph's, which gets what is written in any case, as it is.
         graph: the run that events belong to which are written where no run is current.
+        patches: it listens while these are in place.
     """
 
     @wraps(write)
     def stream_writer(chunk: Any) -> None:
-        if getattr(_writing, "busy", False):
+        if getattr(_writing, "busy", False) or not patches.in_place:
             return write(chunk)
         # First, for a consumer in another thread may change what it gets.
         _record(chunk, graph)

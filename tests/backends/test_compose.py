@@ -10,11 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from backends import jaeger_api
 from backends.composed import Compose, Service, run_app
 from backends.servers import CONFIGURATIONS, Kafka, Server, until
 
+_KEYS = frozenset(
+    "build cap_drop command depends_on environment image ports profiles restart stop_grace_period "
+    "user volumes".split()
+)
 WAITS = {"DECISION_WAIT": "10s", "DECISION_WAIT_AFTER_ROOT": "1s"}
 
 
@@ -52,12 +57,36 @@ def test_only_the_page_leaves_the_containers() -> None:
     assert published == ["127.0.0.1:16686:16686"]
 
 
+def test_what_the_file_names_is_there() -> None:
+    """Each key is one of the Compose specification's that is meant; what is referred to exists."""
+    text = (CONFIGURATIONS / "compose.yaml").read_text()
+    whole = yaml.safe_load(re.sub(r"\$\{(\w+):-([^}]*)\}", r"\2", text))
+    services = whole["services"]
+    assert {key for key in whole if not key.startswith("x-")} <= {"services", "volumes"}
+    named = set()
+    for name, service in services.items():
+        assert set(service) <= _KEYS, name
+        assert ("image" in service) != ("build" in service), name
+        assert set(service.get("depends_on", ())) <= set(services), name
+        for value in service.get("environment", {}).values():
+            assert isinstance(value, (str, int)), name
+        for volume in service.get("volumes", ()):
+            source, target, *mode = volume.split(":")
+            assert target.startswith("/"), volume
+            assert mode in ([], ["ro"]), volume
+            if source.startswith("."):
+                assert (CONFIGURATIONS / source).is_file(), volume
+            else:
+                named.add(source)
+    assert named == set(whole["volumes"])
+
+
 def test_docker_accepts_the_file() -> None:
-    """`docker compose config` where docker is; the processes above where it is not."""
+    """By `docker compose config`."""
     docker = shutil.which("docker")
     version = [docker or "false", "compose", "version"]
     if subprocess.run(version, capture_output=True, check=False).returncode:
-        return
+        pytest.skip("docker compose is not installed here")
     file = str(CONFIGURATIONS / "compose.yaml")
     words = [str(docker), "compose", "-f", file, "--profile", "kafka", "config", "--format=json"]
     ran = subprocess.run(words, capture_output=True, text=True, check=True)

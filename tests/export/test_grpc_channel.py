@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -262,80 +261,12 @@ def test_close_ends_a_send(talk: Any) -> None:
 # ---------------------------------------------------------------------------- TLS
 
 
-def test_tls_with_own_authority(authority: Authority) -> None:
-    """The file is used."""
-    with grpc_server(credentials=authority.grpc()) as calls:
-        sender = channel(calls.url, certificate=authority.file)
-        assert sender.send(request()) == Delivered()
-        sender.close()
-
-
-def test_mutual_tls(authority: Authority) -> None:
-    """A receiver that wants our certificate gets it; without one, the line names the variables."""
-    certificate, key = authority.signed("client.example")
-    with grpc_server(credentials=authority.grpc(clients=True)) as calls:
-        known = channel(calls.url, certificate=authority.file, client_files=(key, certificate))
-        assert known.send(request()) == Delivered()
-        unknown = channel(calls.url, certificate=authority.file).send(request())
-    assert isinstance(unknown, Blocked)
-    assert "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" in unknown.cure
-
-
-@pytest.mark.parametrize(
-    ("host", "trusts", "cure"),
-    [
-        (HOST, False, "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        ("elsewhere.example", True, "host name that the certificate is for"),
-    ],
-)
-def test_wrong_certificate(authority: Authority, host: str, trusts: bool, cure: str) -> None:
-    """One line names the cure: another authority, another host name."""
-    with grpc_server(credentials=authority.grpc(host)) as calls:
-        outcome = channel(calls.url, certificate=authority.file if trusts else None).send(b"")
-    assert isinstance(outcome, Blocked)
-    assert "cannot be trusted" in outcome.reason
-    assert cure in outcome.cure
-
-
-def test_plain_text_to_a_tls_port(authority: Authority) -> None:
-    """The server drops it without a word, and yet the line says https."""
-    with grpc_server(credentials=authority.grpc()) as calls:
-        outcome = channel(calls.url.replace("https", "http")).send(request())
-    assert isinstance(outcome, Blocked)
-    assert "https://" in outcome.cure
-
-
-def test_tls_to_a_plain_port() -> None:
-    """The line says http."""
-    with grpc_server() as calls:
-        outcome = channel(calls.url.replace("http", "https")).send(request())
-    assert isinstance(outcome, Blocked)
-    assert "http://" in outcome.cure
-
-
-def test_tls_to_a_port_that_drops_it() -> None:
-    """As a gRPC server of Go does with TLS that it does not expect."""
-    with socket_server(lambda connection: connection.recv(24) and connection.close()) as port:
-        outcome = channel(f"https://{HOST}:{port}").send(request())
-    assert isinstance(outcome, Blocked)
-    assert "http://" in outcome.cure
-
-
 def test_grpc_to_an_http_port() -> None:
     """The line says which protocol is spoken there."""
     with web_server() as web:
         outcome = channel(web.url).send(request())
     assert isinstance(outcome, Blocked)
     assert "http/protobuf" in outcome.cure
-
-
-def test_certificate_file_that_has_gone(authority: Authority, tmp_path: Path) -> None:
-    """A file that is deleted after the set-up blocks, and no exception comes out."""
-    path = tmp_path / "gone.pem"
-    path.write_bytes(Path(authority.file).read_bytes())
-    sender = channel(f"https://{HOST}:{free_port()}", certificate=str(path))
-    path.unlink()
-    assert kind(sender.send(request())) == "Blocked"
 
 
 def test_header_that_grpc_refuses() -> None:

@@ -318,50 +318,6 @@ def test_send_works_after_one_that_was_late() -> None:
 # ---------------------------------------------------------------------------- TLS and tokens
 
 
-def test_tls_with_own_authority(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file goes before REQUESTS_CA_BUNDLE."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", __file__)
-    with web_server(tls=authority.web()) as web:
-        assert channel(web.url, certificate=authority.file).send(request()) == Delivered()
-
-
-def test_mutual_tls(authority: Authority) -> None:
-    """A receiver that wants our certificate gets it; without one, the line names the variables."""
-    certificate, key = authority.signed("client.example")
-    with web_server(tls=authority.web(clients=True)) as web:
-        known = channel(web.url, certificate=authority.file, client_files=(key, certificate))
-        assert known.send(request()) == Delivered()
-        unknown = channel(web.url, certificate=authority.file).send(request())
-    assert isinstance(unknown, Blocked)
-    assert "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" in unknown.cure
-
-
-@pytest.mark.parametrize(
-    ("host", "trusts", "reason", "cure"),
-    [
-        (HOST, False, "cannot be trusted", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        ("elsewhere.example", True, "cannot be trusted", "host name that the certificate is for"),
-    ],
-)
-def test_wrong_certificate(
-    authority: Authority, host: str, trusts: bool, reason: str, cure: str
-) -> None:
-    """One line names the cure: another authority, another host name."""
-    with web_server(tls=authority.web(host)) as web:
-        outcome = channel(web.url, certificate=authority.file if trusts else None).send(request())
-    assert isinstance(outcome, Blocked)
-    assert reason in outcome.reason
-    assert cure in outcome.cure
-
-
-def test_plain_text_to_a_tls_port(authority: Authority) -> None:
-    """The server drops it without a word, and yet the line says https."""
-    with web_server(tls=authority.web()) as web:
-        outcome = channel(web.url.replace("https", "http")).send(request())
-    assert isinstance(outcome, Blocked)
-    assert "https://" in outcome.cure
-
-
 def answers_as_go_does_to_plain_text(connection: socket.socket) -> None:
     connection.recv(24)
     connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
@@ -378,38 +334,12 @@ def test_plain_text_to_a_tls_port_of_go() -> None:
         assert "https://" in outcome.cure
 
 
-def test_tls_to_a_plain_port() -> None:
-    """The line says http."""
-    with web_server() as web:
-        outcome = channel(web.url.replace("http", "https")).send(request())
-    assert isinstance(outcome, Blocked)
-    assert "http://" in outcome.cure
-
-
-def test_tls_to_a_port_that_drops_it() -> None:
-    """As a gRPC server of Go does with TLS that it does not expect."""
-    with socket_server(lambda connection: connection.recv(24) and connection.close()) as port:
-        outcome = channel(f"https://{HOST}:{port}").send(request())
-    assert isinstance(outcome, Blocked)
-    assert "http://" in outcome.cure
-
-
 def test_http_to_a_grpc_port() -> None:
     """The line says which protocol is spoken there."""
     with grpc_server() as calls:
         outcome = channel(calls.url).send(request())
     assert isinstance(outcome, Blocked)
     assert "protocol to grpc" in outcome.cure
-
-
-def test_certificate_file_that_has_gone(authority: Authority, tmp_path: Path) -> None:
-    """A file that is deleted after the set-up blocks, and no exception comes out."""
-    path = tmp_path / "gone.pem"
-    path.write_bytes(Path(authority.file).read_bytes())
-    with web_server(tls=authority.web()) as web:
-        sender = channel(web.url, certificate=str(path))
-        path.unlink()
-        assert kind(sender.send(request())) == "Blocked"
 
 
 def test_given_token_goes_before_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

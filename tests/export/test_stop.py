@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -74,20 +73,6 @@ def received() -> Iterator[Received]:
         yield receiver
 
 
-@pytest.fixture
-def nowhere() -> str:
-    """An endpoint where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An endpoint that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
 def is_ready(process: subprocess.Popen[str]) -> None:
     """Wait until a program says that it is."""
     assert process.stdout is not None
@@ -143,10 +128,10 @@ def test_sigterm_sends_what_has_ended_and_ends_the_process_by_it(
 
 
 def test_sigterm_while_the_receiver_is_away_keeps_spans_for_the_next_process(
-    start: Start, received: Received, nowhere: str
+    start: Start, received: Received, refused: str
 ) -> None:
     """It ends soon; one line says that they wait, and the next process sends them."""
-    program = start(TWENTY, nowhere)
+    program = start(TWENTY, refused)
     is_ready(program)
     began = time.monotonic()
     program.terminate()
@@ -175,7 +160,7 @@ def test_handler_of_the_application_is_left_alone(
     assert received.names == ["a"]
 
 
-def test_sigterm_can_be_left_alone(start: Start, nowhere: str) -> None:
+def test_sigterm_can_be_left_alone(start: Start, refused: str) -> None:
     """By variable and by argument; from another thread it is; and shutdown gives it back."""
     code = """
     default = lambda: signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -197,7 +182,7 @@ def test_sigterm_can_be_left_alone(start: Start, nowhere: str) -> None:
     thread.join()
     assert default()
     """
-    ended(start(code, nowhere), 0)
+    ended(start(code, refused), 0)
 
 
 @pytest.mark.parametrize("durable", ["false", "true"])
@@ -357,7 +342,7 @@ def test_exit_handlers_send_what_has_ended(
     ("how", "up"), [("os._exit(9)", True), ("os.kill(os.getpid(), signal.SIGKILL)", False)]
 )
 def test_durable_loses_nothing_without_any_handler(
-    start: Start, received: Received, nowhere: str, how: str, up: bool
+    start: Start, received: Received, refused: str, how: str, up: bool
 ) -> None:
     """The next process of the service sends what a process that just stopped has left."""
     code = f"""
@@ -366,7 +351,7 @@ def test_durable_loses_nothing_without_any_handler(
         work(f"r{{number}}")
     {how}
     """
-    program = start(code, received.url if up else nowhere)
+    program = start(code, received.url if up else refused)
     program.communicate(timeout=40)
     assert program.returncode in (9, -signal.SIGKILL)
     replay(start, received)
@@ -376,7 +361,7 @@ def test_durable_loses_nothing_without_any_handler(
 
 @pytest.mark.parametrize("up", [True, False])
 def test_last_moment_of_a_child_still_sends(
-    start: Start, received: Received, nowhere: str, up: bool
+    start: Start, received: Received, refused: str, up: bool
 ) -> None:
     """Where Python starts no thread any more, calls send by themselves, or keep on disk."""
     code = """
@@ -388,7 +373,7 @@ def test_last_moment_of_a_child_still_sends(
         sys.exit(0)
     os.waitpid(pid, 0)
     """
-    told = ended(start(code, received.url if up else nowhere), 0)
+    told = ended(start(code, received.url if up else refused), 0)
     if up:
         assert told == ""
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import multiprocessing
 import os
 import re
@@ -30,9 +31,7 @@ else:
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 NEEDED_BY = HERE / "needed_by.toml"
-HEAD = (
-    "# Tests that fail when an attribute is not replaced: `make seam-ablation` tries them first.\n"
-)
+HEAD = "# For each attribute that is replaced, a test that fails when it is not.\n"
 OPTIONS = ["-q", "--tb=short", "-x", "-p", "no:cacheprovider"]
 # Nothing that is imported beforehand has asserts that pytest would rewrite.
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -129,9 +128,12 @@ def run(chosen: list[str]) -> int:
 
 
 def _by_likelihood() -> list[str]:
-    """The files of tests here, those of the seams before those of what spans say."""
+    """The files of tests here: those of the seams first, those that take minutes last."""
     files = (path.relative_to(ROOT).as_posix() for path in HERE.glob("test_*.py"))
-    return sorted(files, key=lambda path: ("/test_lc_" not in path, "graphs" not in path, path))
+    return sorted(
+        files,
+        key=lambda path: ("cancel" in path, "/test_lc_" not in path, "graphs" not in path, path),
+    )
 
 
 def main() -> int:
@@ -165,7 +167,10 @@ def main() -> int:
 
 
 def _write(needed_by: Mapping[str, str]) -> None:
-    lines = (f"'{seam}' = '{test}'\n" for seam, test in sorted(needed_by.items()))
+    # A string of JSON is one of TOML.
+    lines = (
+        f"{json.dumps(seam)} = {json.dumps(test)}\n" for seam, test in sorted(needed_by.items())
+    )
     NEEDED_BY.write_text(HEAD + "".join(lines))
 
 

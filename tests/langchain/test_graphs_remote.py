@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -27,6 +29,16 @@ from opentelemetry.trace import SpanKind
 from ways import captured_cleanly
 
 Way = Callable[..., Any]
+# RemoteGraph leaves the response of a stream that is not read to its end to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left_to_other_modules() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, StreamWriter
 from ways import captured_cleanly, threaded
 
-from otelbridge.langchain import OtelCallbackHandler, instrumented
+from otelbridge import start_run
+from otelbridge.langchain import OtelCallbackHandler, instrumented, uninstrument
 
 Way = Callable[..., Any]
 EMPTY: Any = {"words": []}
@@ -434,3 +435,29 @@ def test_a_writer_that_raises_raises_in_the_node() -> None:
         assert chunks == ["first"]
         custom = "*langgraph.custom"
         assert traces(captured) == [f"Graph {custom} {custom}", f"  node {custom}"]
+
+
+def test_a_native_run_in_a_node_writes_on_its_own_span() -> None:
+    """Native runs and LangGraph's are one tree."""
+
+    def node(state: Words, writer: StreamWriter) -> Any:
+        with start_run("native"):
+            writer({"type": "inside"})
+        writer({"type": "outside"})
+
+    with traced() as captured:
+        one_node(node).invoke(EMPTY)
+        assert traces(captured) == ["Graph", "  node *outside", "    native *inside"]
+
+
+def test_nothing_is_recorded_once_it_is_uninstrumented() -> None:
+    """In a graph that is running, too; its stream goes on."""
+
+    def node(state: Words, writer: StreamWriter) -> Any:
+        writer({"type": "before"})
+        uninstrument()
+        writer({"type": "after"})
+
+    with traced() as captured:
+        assert len(stream(one_node(node), EMPTY, stream_mode="custom")) == 2
+        assert traces(captured) == ["Graph ~closed", "  node *before ~closed"]

@@ -295,6 +295,11 @@ def told(suite: Suite, rounds: Rounds) -> str:
     )
 
 
+def failing_anyway(rounds: Rounds) -> list[str]:
+    """Return the tests that fail without instrumentation, which is no difference."""
+    return [test for test, what in rounds["alone"].outcomes.items() if what.startswith("failed")]
+
+
 def _counts(ran: Ran) -> list[tuple[str, int]]:
     return Counter(what.partition(" ")[0] for what in ran.outcomes.values()).most_common()
 
@@ -316,7 +321,8 @@ def main() -> int:
     allowed, wrong = allowed_differences(), []
     found = {suite: differences(suite.name, results[suite.name]) for suite in suites}
     for suite in suites:
-        print("\n".join([told(suite, results[suite.name]), *map(str, found[suite])]), flush=True)
+        print("\n".join([told(suite, results[suite.name]), *map(str, found[suite])]))
+        print(f"fail without instrumentation: {failing_anyway(results[suite.name])}", flush=True)
     for suite in suites:
         there = confirmed(suite, found[suite], allowed)
         wrong += complaints(there, allowed, () if chosen else [suite.name])
