@@ -512,7 +512,9 @@ def test_agents_messages_are_streamed(form: str) -> None:
         parts = [it for it, _ in agent.stream(question, stream_mode="messages")]
     else:
         parts = asyncio.run(acollect())
-    assert conversation(list(summed(parts))) == [
+    said = conversation(list(summed(parts)))
+    said[1:3] = sorted(said[1:3])  # the two tools run side by side
+    assert said == [
         (name.replace("AIMessage", "AIMessageChunk"), call_id, content)
         for name, call_id, content in THE_CONVERSATION[1:]
     ]
