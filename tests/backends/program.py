@@ -144,13 +144,42 @@ def unlucky(options: argparse.Namespace) -> None:
                 span.set_attribute("enormous", "x" * (24 << 20))
 
 
+def agent(options: argparse.Namespace) -> None:
+    """A LangGraph agent that looks something up, says how far it is, and answers."""
+    from langchain.agents import create_agent
+    from langchain_core.callbacks import dispatch_custom_event as dispatch
+    from langchain_core.tools import tool
+    from langgraph.config import get_stream_writer
+
+    from otelbridge import langchain
+    from otelbridge.testing import Answer, ScriptedChatModel
+
+    @tool
+    def look_up(city: str) -> str:
+        """Look up the weather in a city."""
+        dispatch("asking", {"city": city})
+        get_stream_writer()({"type": "answered", "percent": 100})
+        return "sunny"
+
+    question = Answer(
+        "Let me see.",
+        tool_calls=[{"name": "look_up", "args": {"city": "Oslo"}}],
+        usage={"input_tokens": 7, "output_tokens": 3},
+    )
+    model = ScriptedChatModel([question, "It is sunny."])
+    with langchain.instrumented():
+        made = create_agent(model, [look_up], name="forecaster")
+        for _ in made.stream({"messages": [("human", "Oslo?")]}, stream_mode="messages"):
+            pass
+
+
 def replay(options: argparse.Namespace) -> None:
     """Nothing new: what an earlier process of the service has left is found and sent."""
     time.sleep(options.seconds)
 
 
 WORKS: dict[str, Callable[[argparse.Namespace], None]] = {
-    work.__name__: work for work in (tour, load, sampling, secrets, unlucky, replay)
+    work.__name__: work for work in (tour, load, sampling, secrets, unlucky, agent, replay)
 }
 
 

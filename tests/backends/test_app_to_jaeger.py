@@ -99,3 +99,34 @@ def test_events_keep_their_order_by_time(fleet: Fleet, jaeger: Jaeger) -> None:
     assert [event[2]["data.number"] for event in events] == list(range(10_000))
     assert len({event[0] for event in events}) == 10_000
     assert {event[1] for event in events} == {f"event {number}" for number in range(7)}
+
+
+def test_agent_of_langgraph(fleet: Fleet, jaeger: Jaeger) -> None:
+    """The whole tree of an agent, with what its tool dispatched and wrote, is read back."""
+    program = fleet.program("agent", "agent", f"http://{jaeger.address('GRPC')}")
+    assert program.ended()["flushed"] is True
+    came = all_arrive(jaeger, program)
+    note("agent of LangGraph to Jaeger", came=came)
+    assert (came.lost, came.duplicates, came.changed) == (0, 0, [])
+    (trace_id,) = {span["trace_id"] for span in program.made}
+    spans = jaeger_api.trace(jaeger.page, trace_id)
+    names = {span["span_id"]: span["name"] for span in spans}
+    spans.sort(key=lambda span: span["start"])
+    assert [(span["name"], names.get(span["parent_id"])) for span in spans] == [
+        ("invoke_agent forecaster", None),
+        ("model", "invoke_agent forecaster"),
+        ("chat scripted", "model"),
+        ("tools", "invoke_agent forecaster"),
+        ("execute_tool look_up", "tools"),
+        ("model", "invoke_agent forecaster"),
+        ("chat scripted", "model"),
+    ]
+    tool = next(span for span in spans if span["name"] == "execute_tool look_up")
+    assert [event[1:] for event in tool["events"]] == [
+        ["asking", {"data.city": "Oslo"}],
+        ["answered", {"data.type": "answered", "data.percent": 100}],
+    ]
+    chat = next(span for span in spans if span["name"] == "chat scripted")
+    assert chat["attributes"]["gen_ai.usage.input_tokens"] == 7
+    assert chat["attributes"]["gen_ai.usage.output_tokens"] == 3
+    assert chat["attributes"]["gen_ai.response.finish_reasons"] == ["tool_calls"]
