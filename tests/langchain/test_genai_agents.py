@@ -45,6 +45,15 @@ def same(state: Any) -> Any:
     return state
 
 
+def unmarked() -> Any:
+    """Return an agent as langchain made it before its config said so."""
+    return create_agent(model()).copy({"config": None})
+
+
+def model_node() -> Any:
+    return StateGraph(MessagesState).add_node("model", same).add_edge(START, "model").compile()
+
+
 def name_of(chain: Any, run_name: str | None = None) -> str | None:
     """Return the span's name of a graph's run, None where it is no agent."""
     found = described("chain", None, {"graph": chain, "name": run_name or chain.name})
@@ -64,6 +73,8 @@ def name_of(chain: Any, run_name: str | None = None) -> str | None:
     [
         (lambda: create_agent(model(), [weather], name="forecaster"), "invoke_agent forecaster"),
         (lambda: create_agent(model()), "invoke_agent"),
+        (unmarked, "invoke_agent"),
+        (model_node, None),
         (lambda: graph("counter", same, ToolNode([weather])), "invoke_agent counter"),
         (lambda: graph(None, same, ToolNode([weather])), "invoke_agent"),
         (lambda: graph("only tools", ToolNode([weather])), None),
