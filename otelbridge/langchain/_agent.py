@@ -2,8 +2,9 @@
 
 A graph of LangGraph is an agent where one of these holds, in this order:
 
-- its own config names the integration ``langchain_create_agent``, as ``create_agent`` of langchain
-  writes it (agents/factory.py);
+- ``create_agent`` of langchain has made it (agents/factory.py): its own config names the
+  integration ``langchain_create_agent``, or, as langchain wrote that from 1.2.13 on, its node
+  ``model`` is a function of that module;
 - it has a ``ToolNode`` beside other nodes, as in agents made by ``create_react_agent``, or by hand:
   a model that chooses tools is what the conventions call an agent;
 - its name says so, such as ``"support agent"``.
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _INTEGRATION: Final = "langchain_create_agent"
+_FACTORY: Final = "langchain.agents.factory"
 _UNNAMED: Final = "LangGraph"  # what LangGraph calls a graph without a name
 _START: Final = "__start__"
 _EXECUTOR: Final = "AgentExecutor"
@@ -44,7 +46,7 @@ def agent_of(words: Mapping[str, Any]) -> str | None:
     own = own if isinstance(own, dict) else {}
     names = (own.get("lc_agent_name"), getattr(graph, "name", None), name)
     named = next((n for n in names if isinstance(n, str) and n and n != _UNNAMED), "")
-    if own.get("ls_integration") == _INTEGRATION or _has_tools(graph):
+    if _is_created(graph, own) or _has_tools(graph):
         return named
     return named if _SAYS_AGENT.search(named) else None
 
@@ -60,10 +62,19 @@ def _without_graph(name: Any, metadata: Any) -> str | None:
     return named if isinstance(named, str) and named != _UNNAMED else ""
 
 
+def _is_created(graph: Any, own: Mapping[str, Any]) -> bool:
+    if own.get("ls_integration") == _INTEGRATION:
+        return True
+    body = getattr(_nodes(graph).get("model"), "bound", None)
+    return getattr(getattr(body, "func", None), "__module__", None) == _FACTORY
+
+
 def _has_tools(graph: Any) -> bool:
-    nodes = getattr(graph, "nodes", None)
-    if not isinstance(nodes, Mapping):
-        return False
-    named = [node for name, node in nodes.items() if name != _START]
+    named = [node for name, node in _nodes(graph).items() if name != _START]
     tools = [node for node in named if type(getattr(node, "bound", None)).__name__ in _TOOLS]
     return 0 < len(tools) < len(named)
+
+
+def _nodes(graph: Any) -> Mapping[str, Any]:
+    nodes = getattr(graph, "nodes", None)
+    return nodes if isinstance(nodes, Mapping) else {}

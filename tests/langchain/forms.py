@@ -6,14 +6,14 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import pytest
+from versions import installed
 
 Form = Callable[[Any, Any, Any], None]
 
-CORE = tuple(int(part) for part in version("langchain-core").split(".")[:2])
+CORE = installed("langchain-core")
 NO_CONTEXT = sys.version_info < (3, 11) and CORE < (1, 5)
 needs_context = pytest.mark.skipif(
     NO_CONTEXT, reason="langchain-core before 1.5 passes async bodies no context on Python 3.10"

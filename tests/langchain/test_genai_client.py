@@ -13,6 +13,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI
 from openai_server import MODEL, ApiError, Server, openai_server
 from opentelemetry.trace import SpanKind
+from versions import needs_model_events
 
 from otelbridge.langchain._genai import Described, described
 from otelbridge.langchain._genai_response import ended
@@ -88,7 +89,9 @@ def events(model: Any, given: Any, config: dict[str, Any]) -> None:
         pass
 
 
-each_way = pytest.mark.parametrize("way", [invoke, ainvoke, batch, stream, astream, events])
+each_way = pytest.mark.parametrize(
+    "way", [invoke, ainvoke, batch, stream, astream, pytest.param(events, marks=needs_model_events)]
+)
 STREAMS = (stream, astream, events)
 
 

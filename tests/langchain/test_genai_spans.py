@@ -17,6 +17,7 @@ from openai_server import MODEL, ApiError, Server, openai_server
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import SpanKind, StatusCode
+from versions import installed, needs_model_events
 
 from otelbridge import langchain
 from otelbridge.testing import Answer, CapturedRuns, capture_runs
@@ -88,7 +89,7 @@ def test_agent_with_a_tool_is_a_tree_of_the_conventions(
         else:
             agent.invoke(question)
     spans = {span.name: span for span in captured.spans}
-    assert sorted(span.name for span in captured.spans) == [
+    expected = [
         "chat gpt-x",
         "chat gpt-x",
         "execute_tool weather",
@@ -97,6 +98,9 @@ def test_agent_with_a_tool_is_a_tree_of_the_conventions(
         "model",
         "tools",
     ]
+    if installed("langchain") < (1, 0, 4):  # there what chooses the next node is a run
+        expected += ["model_to_tools", "model_to_tools", "tools_to_model"]
+    assert sorted(span.name for span in captured.spans) == sorted(expected)
     assert {name: span.kind for name, span in spans.items() if span.kind != SpanKind.INTERNAL} == {
         "chat gpt-x": SpanKind.CLIENT
     }
@@ -184,7 +188,7 @@ def events(chat: ChatOpenAI) -> None:
         pass
 
 
-@pytest.mark.parametrize("way", [stream, astream, events])
+@pytest.mark.parametrize("way", [stream, astream, pytest.param(events, marks=needs_model_events)])
 def test_stream_is_measured_when_it_has_ended(captured: CapturedRuns, way: Any) -> None:
     """A stream says when its first chunk came; tokens and times are in the metrics."""
     reader = InMemoryMetricReader()

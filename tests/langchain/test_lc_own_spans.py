@@ -16,6 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from subjects import Chat, Completion, Retriever, Tool, chain, graph, node
 from traced import Traced
+from versions import needs_model_events
 
 import otelbridge
 
@@ -200,10 +201,7 @@ def test_async_bodies_without_context_nest_by_config(traced: Traced) -> None:
     traced.check()
 
 
-HAS_V3 = hasattr(Chat, "_iter_v2_events")
-
-
-@pytest.mark.skipif(not HAS_V3, reason="streams of events, version 3, came with langchain-core 1.4")
+@needs_model_events
 @pytest.mark.parametrize("is_async", [False, True])
 def test_spans_in_event_streams_of_version_3_are_below_the_run(
     is_async: bool, traced: Traced

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage, message_chunk_to_message
 from openai_server import MODEL, ApiError, Server, openai_server
+from versions import installed
 
 from otelbridge.testing import Answer
 
@@ -117,9 +118,12 @@ def test_client_tries_again_by_itself() -> None:
 @in_every_way
 def test_broken_connection_is_the_clients_error(ask: Callable[[Any], BaseMessage]) -> None:
     """In a stream after some chunks."""
-    with openai_server([Answer("half an", error=ConnectionError())]) as server:
-        with pytest.raises(openai.APIConnectionError):
-            ask(client(server))
+    broken = pytest.raises(openai.APIConnectionError)
+    if ask in (streamed, astreamed) and installed("openai") < (3, 14):
+        # There a stream raises what its HTTP client does.
+        broken = pytest.raises(Exception, match="peer closed connection")
+    with openai_server([Answer("half an", error=ConnectionError())]) as server, broken:
+        ask(client(server))
 
 
 def test_delays_are_kept() -> None:

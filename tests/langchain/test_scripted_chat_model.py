@@ -514,11 +514,14 @@ def test_agents_messages_are_streamed(form: str) -> None:
         parts = asyncio.run(acollect())
     said = conversation(list(summed(parts)))
     said[1:3] = sorted(said[1:3])  # the two tools run side by side
+    # In async nodes a model hears of its graph from Python 3.11 on; before, messages come whole.
+    is_whole = form == "async" and sys.version_info < (3, 11)
+    answer = "AIMessage" if is_whole else "AIMessageChunk"
     assert said == [
-        (name.replace("AIMessage", "AIMessageChunk"), call_id, content)
+        (name.replace("AIMessage", answer), call_id, content)
         for name, call_id, content in THE_CONVERSATION[1:]
     ]
-    usages = [it.usage_metadata for it in summed(parts) if isinstance(it, AIMessageChunk)]
+    usages = [it.usage_metadata for it in summed(parts) if isinstance(it, AIMessage)]
     assert usages == [{"total_tokens": 39, **USAGE}, None, {"total_tokens": 39, **USAGE}]
 
 
