@@ -291,6 +291,18 @@ def test_a_stop_in_a_body_ends_its_runs(
 BLOCKED_S = 1.0
 
 
+def test_a_prompt_behind_one_that_fails_ends(traced: Traced) -> None:
+    """Of several prompts in one call the first fails: upstream sends no end for the second."""
+
+    def fails() -> None:
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        Chat(inside=fails).generate([[], []], callbacks=traced.config().get("callbacks"))
+    assert drawn(traced.captured) == "\n".join(["model ✗ ValueError"] * 2)
+    traced.check()
+
+
 @pytest.mark.parametrize("events", [3])
 def test_a_busy_default_executor_does_not_stall_runs(events: int, traced: Traced) -> None:
     """With all its workers blocked, async runs go on, and their events keep their order."""
