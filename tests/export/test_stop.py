@@ -299,7 +299,7 @@ def test_signal_that_a_program_has_handled_and_raises_again(
     assert received.names == ["a"]
 
 
-def test_raising_of_signals_is_as_it_was_after_shutdown(start: Start, nowhere: str) -> None:
+def test_raising_of_signals_is_as_it_was_after_shutdown(start: Start, refused: str) -> None:
     """While the set-up is in force, other signals and handlers are raised as ever."""
     code = """
     original = signal.raise_signal
@@ -313,7 +313,7 @@ def test_raising_of_signals_is_as_it_was_after_shutdown(start: Start, nowhere: s
         assert told == [signal.SIGUSR1, signal.SIGTERM]
     assert signal.raise_signal is original
     """
-    ended(start(code, nowhere), 0)
+    ended(start(code, refused), 0)
 
 
 # ---------------------------------------------------------------------------- other ends
