@@ -214,7 +214,7 @@ def test_forks_under_load_hang_nobody_and_lose_nothing(
         said = run(
             STRESS, calls.url, str(tmp_path), way, str(forks),
             timeout_s=300, OTEL_BSP_SCHEDULE_DELAY="20",
-            COVERAGE_PROCESS_CONFIG="",  # it takes a lock at every call, which a fork may leave held
+            COVERAGE_PROCESS_CONFIG="",  # its lock may be held at a fork
         )  # fmt: skip
     flushed, first, second, hung, quick = said
     assert (flushed, hung, quick) == ("True", "0", "True")
