@@ -119,7 +119,7 @@ def _chat_models(models: ModuleType, patches: Patches) -> None:
     body, stream = _frames.body_of_run, _frames.stream_of_run
     patches.put(model, "_generate_with_cache", partial(_frames.around_call, body))
     patches.put(model, "_agenerate_with_cache", partial(_frames.around_coroutine, body))
-    if "_iter_v2_events" in vars(model):  # from langchain-core 1.4: streams of events, version 3
+    if "_iter_v2_events" in vars(model):  # since langchain-core 1.3: streams of events, version 3
         patches.put(model, "_iter_v2_events", partial(_frames.around_generator, stream))
         patches.put(model, "_aiter_v2_events", partial(_frames.around_async_generator, stream))
 
