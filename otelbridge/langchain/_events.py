@@ -151,7 +151,7 @@ def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) 
 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_ids.live.get(words["run_id"].int)
-    if isinstance(run, LangChainRun):
+    if isinstance(run, LangChainRun) and (run.wants_chunks or not run.is_only):
         _one_of(run, words["run_id"], told).note_chunk()
 
 

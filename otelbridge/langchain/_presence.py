@@ -145,8 +145,13 @@ def _hook_of_process() -> OtelCallbackHandler:
     return _installed.hook() or OtelCallbackHandler()
 
 
+_NOBODY: list[Any] = []
+
+
 def split(handlers: list[Any]) -> tuple[OtelCallbackHandler | None, list[Any]]:
     """Return ours among ``handlers``, or None, and the others; one given to a call goes first."""
+    if len(handlers) == 1 and type(handlers[0]) is Hook:  # most apps have no handlers of their own
+        return handlers[0], _NOBODY
     ours = None
     others = []
     for handler in handlers:

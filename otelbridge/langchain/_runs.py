@@ -51,6 +51,7 @@ class LangChainRun(Run):
         otel: the OTel Context of the run's body.
         is_closed: whether its consumer has closed its stream, whatever its end callback says.
         is_interrupted_below: whether a run directly below has stopped for somebody's answer.
+        wants_chunks: whether the time of the next chunk of a model's stream is of use.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class LangChainRun(Run):
         "is_closed",
         "is_interrupted_below",
         "otel",
+        "wants_chunks",
     )
 
     def __init__(
@@ -107,6 +109,7 @@ class LangChainRun(Run):
         told_of = self._described = _described(settings, kind, args[0], words, graph)
         self._chunks_ns: list[int] | None = None
         self._tells_chunks = False
+        self.wants_chunks = True
         self._begun_ns = 0
         if told_of is None:
             self.otel = self._open_span(otel, here, time_ns())
@@ -175,10 +178,13 @@ class LangChainRun(Run):
             self._note_time()
 
     def _note_time(self) -> None:
+        if not self.wants_chunks:
+            return
         chunks = self._chunks_ns
         if chunks is None:
             self._chunks_ns = [perf_counter_ns()]
-        elif self._settings.metrics.active:
+            self.wants_chunks = self._settings.metrics.active  # the first is told on the span
+        else:
             chunks.append(perf_counter_ns())
 
     def complete(self, output: Any) -> None:
