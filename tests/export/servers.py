@@ -53,7 +53,18 @@ class Server:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
             return str(response.read().decode())
 
-    def ask_until(self, enough: Callable[[set[int]], bool]) -> set[int]:
+    def ask_again(self, number: int) -> str:
+        """As ``ask``; a worker that is replaced resets the connections that it has not read."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.ask(number)
+            except ConnectionResetError:
+                assert time.monotonic() < deadline, self.log()
+
+    def ask_until(
+        self, enough: Callable[[set[int]], bool], ask: Callable[[int], str] | None = None
+    ) -> set[int]:
         """Make requests, some at once, until the processes that have answered them are enough."""
         deadline = time.monotonic() + PATIENCE_S
         seen: set[int] = set()
@@ -61,7 +72,9 @@ class Server:
             while not enough(seen):
                 assert time.monotonic() < deadline, self.log()
                 numbers = range(len(self.answered) + 1, len(self.answered) + 1 + 2 * _AT_ONCE)
-                answers = dict(zip(numbers, map(int, pool.map(self.ask, numbers)), strict=True))
+                answers = dict(
+                    zip(numbers, map(int, pool.map(ask or self.ask, numbers)), strict=True)
+                )
                 self.answered.update(answers)
                 seen.update(answers.values())
         return seen

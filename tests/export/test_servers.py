@@ -112,7 +112,7 @@ def test_reload_by_hup(command: list[str], protocol: str, tmp_path: Path) -> Non
     with running(command, tmp_path, "import", protocol) as server:
         old = server.ask_until(seen(2))
         server.process.send_signal(signal.SIGHUP)
-        server.ask_until(lambda pids: len(pids - old) >= 2)
+        server.ask_until(lambda pids: len(pids - old) >= 2, server.ask_again)
         server.end(0)
         assert_all_arrived(server)
 
