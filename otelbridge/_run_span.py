@@ -286,10 +286,15 @@ def outcome_of(error: BaseException) -> str | None:
         return semconv.OUTCOME_CANCELLED
     if isinstance(error, GeneratorExit):
         return semconv.OUTCOME_CLOSED
-    for kind in type(error).__mro__:
-        if kind.__name__ == "GraphBubbleUp" and kind.__module__ == "langgraph.errors":
-            return semconv.OUTCOME_INTERRUPTED
-    return None
+    return semconv.OUTCOME_INTERRUPTED if is_of_langgraph(error, "GraphBubbleUp") else None
+
+
+def is_of_langgraph(error: BaseException, name: str) -> bool:
+    """Return whether ``error`` is of this class of LangGraph's, which is not imported for it."""
+    return any(
+        kind.__name__ == name and kind.__module__ == "langgraph.errors"
+        for kind in type(error).__mro__
+    )
 
 
 def _span_of(context: Context) -> Span:

@@ -18,9 +18,9 @@ from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import RUN_KEY, get_otel
 from otelbridge.events import record_event
+from otelbridge.langchain import _hidden
 from otelbridge.langchain._frames import SCOPE_KEY, Scope
 from otelbridge.langchain._runs import LangChainRun
-from otelbridge.run import Run
 
 if TYPE_CHECKING:
     from otelbridge.langchain._presence import OtelCallbackHandler
@@ -118,11 +118,13 @@ def _start(kind: str, run_type: str) -> _Action:
         otel = get_otel()
         if is_suppressed(otel):
             return None
+        scope = cast("Scope | None", otel.get(SCOPE_KEY))
         tags = words.get("tags")
         if tags and HIDDEN_TAG in tags and not settings.include_hidden:
-            _pass_over(words["run_id"], words.get("parent_run_id"), otel)
+            _hidden.begin(words["run_id"], words.get("parent_run_id"), otel)
+            if scope is not None:
+                scope.pass_over(run_type, words["run_id"])
             return None
-        scope = cast("Scope | None", otel.get(SCOPE_KEY))
         graph = None
         if scope is not None:
             if scope.begun(words["run_id"]) is not None:
@@ -162,8 +164,7 @@ def _stream_event(settings: Settings, told: _Told, args: tuple[Any, ...], words:
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    otel = get_otel()
-    if otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY):
+    if is_suppressed(get_otel()):
         return
     run_id = words["run_id"]
     run = _run_ids.live.get(run_id.int)
@@ -198,13 +199,6 @@ def is_suppressed(otel: Context) -> bool:
     return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
 
 
-def _pass_over(run_id: UUID, parent_id: UUID | None, otel: Context) -> None:
-    """Let a run without a span stand for the nearest that has one, until it ends."""
-    above = _run_ids.live.get(parent_id.int) if parent_id is not None else otel.get(RUN_KEY)
-    if above is not None and run_id.int not in _run_ids.live:
-        _run_ids.live[run_id.int] = cast("Run", above)
-
-
 def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
     """Return the live run that a callback with these handlers is of."""
     run = _run_ids.live.get(run_id.int)
@@ -212,9 +206,8 @@ def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:
         return run
     if run is None:
         return None
-    if not run.is_named(run_id):  # one without a span, for which the run above it stands
-        del _run_ids.live[run_id.int]
-        _run_ids.remember(run_id.int, run.span.get_span_context(), run._tracing, run.name)
+    if not run.is_named(run_id):
+        _hidden.end(run_id)
         return None
     return _one_of(run, run_id, told) if isinstance(run, LangChainRun) else None
 

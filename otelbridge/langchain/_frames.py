@@ -18,6 +18,7 @@ from opentelemetry.context import Context
 
 from otelbridge import _run_ids
 from otelbridge.context import RUN_KEY, Inside, Pump, Steps, get_otel, set_otel
+from otelbridge.langchain import _hidden
 from otelbridge.runnables._in_run import unregistered
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Scope(Frame):
         graph: the graph that is called, if it is one.
     """
 
-    __slots__ = ("_enters", "_kind", "_room", "_runs", "graph")
+    __slots__ = ("_enters", "_hidden", "_kind", "_room", "_runs", "graph")
 
     def __init__(self, kind: str, room: int, *, enters: bool, graph: Any = None) -> None:
         super().__init__(Context({**get_otel(), SCOPE_KEY: self}))
@@ -63,6 +64,7 @@ class Scope(Frame):
         self._room = room
         self._enters = enters and room == 1
         self._runs: list[LangChainRun] = []
+        self._hidden: list[UUID] = []
 
     def claim(self, run: LangChainRun) -> None:
         """Take a run that has begun in this call, if it belongs here; it may become current."""
@@ -72,6 +74,12 @@ class Scope(Frame):
         self._runs.append(run)
         if self._enters:
             set_otel(run.otel)  # in the frame's own step, or in a child task, which drops it
+
+    def pass_over(self, run_type: str, run_id: UUID) -> None:
+        """Take a run without a span that has begun in this call, if it belongs here."""
+        if run_type == self._kind and self._room > 0:
+            self._room -= 1
+            self._hidden.append(run_id)
 
     def begun(self, run_id: UUID) -> LangChainRun | None:
         """Return the run with this id that has begun in this call, or None."""
@@ -96,6 +104,8 @@ class Scope(Frame):
         """End the runs that are still open; the scope holds nothing any more."""
         super().end(error)
         self._room = 0
+        for run_id in self._hidden:
+            _hidden.end(run_id)
         for run in self._runs:
             if not run.ended:
                 run.break_off(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from contextvars import ContextVar
 from types import ModuleType
@@ -98,8 +99,6 @@ def hook() -> OtelCallbackHandler | None:
 
 
 def _imported(name: str) -> ModuleType | None:
-    import sys
-
     return sys.modules.get(name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from inspect import signature
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
@@ -23,15 +24,7 @@ class LangChainInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("langchain-core >= 1.0.0",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        known = {
-            "tracer_provider",
-            "meter_provider",
-            "include_hidden",
-            "writer_events",
-            "capture_content",
-            "redact",
-            "denied_keys",
-        }
+        known = signature(langchain.instrument).parameters
         langchain.instrument(**{key: value for key, value in kwargs.items() if key in known})
 
     def _uninstrument(self, **kwargs: Any) -> None:

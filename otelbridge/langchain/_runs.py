@@ -14,6 +14,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from otelbridge import _run_ids, _tracing, semconv
 from otelbridge._process import process
+from otelbridge._run_span import is_of_langgraph
 from otelbridge._tracing import Tracing, guard
 from otelbridge.context import RUN_KEY, set_otel
 from otelbridge.langchain._genai import Described, described
@@ -310,10 +311,7 @@ def _described(
 
 def is_interrupt(error: BaseException) -> bool:
     """Return whether LangGraph has raised ``error`` to stop for somebody's answer."""
-    return any(
-        kind.__name__ == "GraphInterrupt" and kind.__module__ == "langgraph.errors"
-        for kind in type(error).__mro__
-    )
+    return is_of_langgraph(error, "GraphInterrupt")
 
 
 def _name_of(serialized: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from drawing import drawn, edges
+from langchain_core.runnables import RunnableLambda
 from subjects import Chat, Completion, Retriever, Slow, Tool, Work, chain, graph, node
 from traced import Traced
 
@@ -156,3 +157,43 @@ def _check_cancelled(traced: Traced, before: tuple[int, int], known: set[Any]) -
 
 def _outcome(span: Any) -> Any:
     return (span.attributes or {}).get(semconv.RUN_OUTCOME)
+
+
+HIDDEN: dict[str, Any] = {
+    "chat model": lambda: Chat(ticks=3),
+    "completion": lambda: Completion(ticks=3),
+    "tool": lambda: Tool(ticks=3),
+    "retriever": lambda: Retriever(ticks=3),
+    "chain": lambda: chain(ticks=3),
+    "graph": _graph,
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_run_without_a_span_leaves_nothing_behind(name: str, traced: Traced) -> None:
+    """A run that is hidden and cancelled, at any tick, stands for nothing afterwards."""
+    value = {"x": 0} if name == "graph" else "x"
+
+    async def calls(_: Any, config: Any) -> Any:
+        return await HIDDEN[name]().ainvoke(value, {**config, "tags": ["langsmith:hidden"]})
+
+    outer = RunnableLambda(calls, name="outer")
+
+    async def cancel_at_each() -> None:
+        for ticks in range(MOST_TICKS):
+            task = asyncio.ensure_future(outer.ainvoke("x", traced.config()))
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            is_done = task.done()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await _all_ended(traced, name)
+            assert list(_run_ids.live.values()) == []
+            if is_done:
+                return
+        raise AssertionError(f"not done after {MOST_TICKS} ticks")
+
+    asyncio.run(cancel_at_each())
+    assert "outer" in {span.name for span in traced.captured.spans}
+    traced.check()
