@@ -106,21 +106,26 @@ def total(chunks: list[Any]) -> Any:
 
 def threaded(work: Callable[[], T]) -> T:
     """Do the work in a thread that has a copy of the context; return or raise what it gives."""
+    return apart(contextvars.copy_context().run, work)
+
+
+def apart(work: Callable[..., T], *args: Any) -> T:
+    """Do the work in a thread, which has no copy of the context; return or raise what it gives."""
     done: list[T] = []
     failed: list[BaseException] = []
 
     def body() -> None:
         try:
-            done.append(work())
+            done.append(work(*args))
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(body,))
+    thread = threading.Thread(target=body)
     thread.start()
     thread.join()
     if failed:
-        raise failed[0]
-    return done[0]
+        raise failed.pop()
+    return done.pop()
 
 
 def first_of(runnable: Any, value: Any, config: Any = None) -> Any:
@@ -168,19 +173,22 @@ def captured_cleanly(**options: Any) -> Iterator[CapturedRuns]:
         captured.assert_clean()
 
 
-def traces(captured: CapturedRuns) -> list[str]:
-    """Return the traces so far, one line a run, and forget them.
+def traces(captured: CapturedRuns, *, of_runs: bool = True) -> list[str]:
+    """Return the traces so far, one line a span, and forget them.
 
-    A line has the run's name, indented by its depth, its type unless it is ``chain``, its tags
-    (``#tag``), its events (``*name``), its outcome (``~closed``) and its error (``!ValueError``).
+    A line has the name, indented by its depth, the events (``*name``), the outcome (``~closed``)
+    and the error (``!ValueError``); ``of_runs``, before the events, the type unless it is ``chain``
+    and the tags (``#tag``).
     """
     lines: list[str] = []
 
     def add(run: dict[str, Any], depth: int) -> None:
         about = run["attributes"]
-        kind = about[semconv.RUN_TYPE]
-        words = ["  " * depth + run["name"], *([f"[{kind}]"] if kind != "chain" else [])]
-        words += [f"#{tag}" for tag in about.get(semconv.RUN_TAGS, ())]
+        words = ["  " * depth + run["name"]]
+        if of_runs:
+            kind = about[semconv.RUN_TYPE]
+            words += [f"[{kind}]"] if kind != "chain" else []
+            words += [f"#{tag}" for tag in about.get(semconv.RUN_TAGS, ())]
         words += [f"*{name}" for name, _ in run["events"] if name != "exception"]
         words += [f"~{about[key]}" for key in [semconv.RUN_OUTCOME] if key in about]
         words += [f"!{about[key]}" for key in [semconv.ERROR_TYPE] if key in about]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from versions import installed
+from ways import apart
 
 Form = Callable[[Any, Any, Any], None]
 
@@ -40,26 +40,7 @@ def astream(runnable: Any, value: Any, config: Any) -> None:
 
 
 def in_thread(runnable: Any, value: Any, config: Any) -> None:
-    thread(runnable.invoke, value, config)
-
-
-def thread(work: Callable[..., Any], *args: Any) -> Any:
-    """Do the work in a new thread, which has no copy of this context."""
-    given: list[Any] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            given.append(work(*args))
-        except BaseException as error:
-            raised.append(error)
-
-    worker = threading.Thread(target=run)
-    worker.start()
-    worker.join()
-    if raised:
-        raise raised.pop()
-    return given[0]
+    apart(runnable.invoke, value, config)
 
 
 SYNC: list[Form] = [invoke, stream, in_thread]

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import pytest
+import ways
 from typing_extensions import TypedDict
 from ways import captured_cleanly, in_thread, taken
 
-from otelbridge import semconv
 from otelbridge.langchain import OtelCallbackHandler, instrumented
 from otelbridge.testing import CapturedRuns
 
@@ -82,25 +82,5 @@ def traced_by_handler(**options: Any) -> Iterator[tuple[CapturedRuns, dict[str, 
 
 
 def traces(captured: CapturedRuns) -> list[str]:
-    """Return the traces so far, one line a span, and forget them.
-
-    A line has the name, indented by its depth, the events (``*name``), the outcome (``~closed``)
-    and the error (``!ValueError``).
-    """
-    lines: list[str] = []
-
-    def add(span: dict[str, Any], depth: int) -> None:
-        about = span["attributes"]
-        words = ["  " * depth + span["name"]]
-        words += [f"*{name}" for name, _ in span["events"] if name != "exception"]
-        words += [f"~{about[key]}" for key in [semconv.RUN_OUTCOME] if key in about]
-        words += [f"!{about[key]}" for key in [semconv.ERROR_TYPE] if key in about]
-        assert (span["status"] != "UNSET") == (semconv.ERROR_TYPE in about)
-        lines.append(" ".join(words))
-        for child in span["children"]:
-            add(child, depth + 1)
-
-    for root in captured.as_dicts():
-        add(root, 0)
-    captured.clear()
-    return lines
+    """Return the traces so far, one line a span, and forget them."""
+    return ways.traces(captured, of_runs=False)

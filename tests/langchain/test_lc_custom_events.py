@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from drawing import drawn
-from forms import Form, ainvoke, every_form, every_form_with_context, thread
+from forms import Form, ainvoke, every_form, every_form_with_context
 from langchain_core.callbacks import (
     BaseCallbackHandler,
     adispatch_custom_event,
@@ -18,6 +18,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from subjects import Chat, Completion, Retriever, Tool, chain, graph, node
 from traced import Traced
+from ways import apart
 
 import otelbridge
 
@@ -125,16 +126,16 @@ def test_events_with_an_explicit_config_are_on_its_run(form: Form, traced: Trace
 
     def says(value: Any, config: RunnableConfig) -> Any:
         dispatch_custom_event("here", 1, config=config)
-        thread(lambda: dispatch_custom_event("in a thread", 2, config=config))
+        apart(lambda: dispatch_custom_event("in a thread", 2, config=config))
         otelbridge.dispatch_custom_event("native", 3, config=config)
-        thread(lambda: otelbridge.dispatch_custom_event("native there", 4, config=config))
+        apart(lambda: otelbridge.dispatch_custom_event("native there", 4, config=config))
         return value
 
     async def asays(value: Any, config: RunnableConfig) -> Any:
         await adispatch_custom_event("here", 1, config=config)
-        thread(lambda: dispatch_custom_event("in a thread", 2, config=config))
+        apart(lambda: dispatch_custom_event("in a thread", 2, config=config))
         await otelbridge.adispatch_custom_event("native", 3, config=config)
-        thread(lambda: otelbridge.dispatch_custom_event("native there", 4, config=config))
+        apart(lambda: otelbridge.dispatch_custom_event("native there", 4, config=config))
         return value
 
     heard = Heard()

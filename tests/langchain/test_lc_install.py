@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from drawing import drawn
-from forms import thread
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.retrievers import BaseRetriever
@@ -22,6 +21,7 @@ from langgraph.pregel import Pregel
 from opentelemetry.sdk.trace import TracerProvider
 from subjects import Chat, Completion, Retriever, Tool, chain, graph, node
 from traced import Traced
+from ways import apart
 
 from otelbridge import _run_ids, langchain
 from otelbridge.langchain import _installed, _seams
@@ -241,7 +241,7 @@ def test_a_foreign_patch_is_left_in_place(
 
 def test_a_run_in_a_thread_is_traced_by_the_settings(traced_any_way: Traced) -> None:
     """A raw thread carries no context: its runs are roots of the provider that was given."""
-    thread(chain().invoke, 1, traced_any_way.config())
+    apart(chain().invoke, 1, traced_any_way.config())
     assert drawn(traced_any_way.captured) == "chain"
     traced_any_way.check()
 

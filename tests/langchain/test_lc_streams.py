@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from drawing import drawn
-from forms import needs_context, thread
+from forms import needs_context
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from subjects import Chat, Completion, chain, graph, node
 from traced import Traced
+from ways import apart
 
 from otelbridge import _run_ids
 
@@ -133,7 +134,7 @@ def test_a_stream_that_is_left_early_is_closed(name: str, how: str, traced: Trac
     if how == "close":
         stream.close()
     elif how == "thread":
-        thread(stream.close)
+        apart(stream.close)
     elif how == "throw":
         with suppress(GeneratorExit, StopIteration):  # as upstream does it
             stream.throw(GeneratorExit())
@@ -204,7 +205,7 @@ def test_chunks_pulled_by_different_tasks(name: str, traced: Traced) -> None:
 def test_chunks_pulled_by_different_threads(name: str, traced: Traced) -> None:
     """Each chunk taken in a thread of its own: one whole trace."""
     stream = _stream(traced, name)
-    while thread(next, stream, None) is not None:
+    while apart(next, stream, None) is not None:
         pass
     assert drawn(traced.captured) == STREAMS[name][2]
     traced.check()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ways import apart
 
 from . import counting
 from .counting import looked_for
@@ -74,15 +75,15 @@ def _stream_dropped_in_a_cycle(
     cycle = [chunks]
     cycle.append(cycle)
     del chunks, cycle
-    in_thread(collect)
+    apart(collect)
 
 
 def _stream_in_threads(runnable: Any, token: Any, config: Any, watch: Watch, draw: Any) -> None:
     chunks = runnable.stream(token, config)
     for _ in range(draw(st.integers(1, 6))):
-        if in_thread(_next_there, chunks, watch) is None:
+        if apart(_next_there, chunks, watch) is None:
             break
-    in_thread(chunks.close)
+    apart(chunks.close)
 
 
 def _streams_interleaved(runnable: Any, token: Any, config: Any, watch: Watch, draw: Any) -> None:
@@ -127,25 +128,6 @@ def _next_there(chunks: Iterator[Any], watch: Watch) -> Any:
         chunk = next(chunks, None)
         watch.outside()
         return chunk
-
-
-def in_thread(work: Callable[..., Any], *args: Any) -> Any:
-    """Do the work in a new thread; return what it gives, raise what it raises."""
-    given: list[Any] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            given.append(work(*args))
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if raised:
-        raise raised.pop()
-    return given[0]
 
 
 SYNC = [
