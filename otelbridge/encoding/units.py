@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from otelbridge.export._protobuf import field, fields
+from otelbridge.encoding._protobuf import field, fields
 
 _RESOURCE_SPANS = _RESOURCE = _SCOPE = b"\x0a"  # 1
 _SCOPE_SPANS = _SPAN = b"\x12"  # 2

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otelbridge.export import _fit
-from otelbridge.export._ended import Facts, part
+from otelbridge.encoding import _fit
+from otelbridge.encoding._ended import Facts, part
 
 _PARTS: Final = 1_000_000  # events or links that are looked at
 

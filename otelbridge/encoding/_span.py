@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otelbridge.export._ended import Bounded, Raw
-from otelbridge.export._protobuf import VARINTS
-from otelbridge.export._values import Odd, put_attributes
+from otelbridge.encoding._ended import Bounded, Raw
+from otelbridge.encoding._protobuf import VARINTS
+from otelbridge.encoding._values import Odd, put_attributes
 
 _times = struct.Struct("<BQBQ").pack  # 7 and 8, behind their tags
 _time = struct.Struct("<BQ").pack  # 1 of an event

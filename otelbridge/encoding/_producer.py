@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from otelbridge.export import _fit
-from otelbridge.export._ended import part
-from otelbridge.export._protobuf import field
-from otelbridge.export._values import put_attributes
-from otelbridge.export.units import Group
+from otelbridge.encoding import _fit
+from otelbridge.encoding._ended import part
+from otelbridge.encoding._protobuf import field
+from otelbridge.encoding._values import put_attributes
+from otelbridge.encoding.units import Group
 
 
 def group_of(resource: Any, scope: Any) -> Group:

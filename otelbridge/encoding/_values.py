@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otelbridge._text import is_native
-from otelbridge.export._protobuf import VARINTS
+from otelbridge.encoding._protobuf import VARINTS
 
 DEPTH: Final = 24  # of lists and mappings in one another: protobuf's readers stop at 100 messages
 BYTES: Final = 4 << 20  # of a list or mapping: Jaeger and the Collector take no larger request

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otelbridge.export._ended import Facts, Raw, facts_of, producer_of
-from otelbridge.export._producer import group_of
-from otelbridge.export._repair import bare, repaired
-from otelbridge.export._span import span_bytes
-from otelbridge.export.units import Group, Item
+from otelbridge.encoding._ended import Facts, Raw, facts_of, producer_of
+from otelbridge.encoding._producer import group_of
+from otelbridge.encoding._repair import bare, repaired
+from otelbridge.encoding._span import span_bytes
+from otelbridge.encoding.units import Group, Item
 
 _KNOWN: Final = 1_000  # pairs; a program that makes a tracer for every call has no end of them
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from otelbridge._json import to_json, unique
 from otelbridge._shapes import UNREADABLE, Many, read, text_of
 from otelbridge._text import is_native, scalar_text
-from otelbridge.export._values import DEPTH, Odd, any_value
+from otelbridge.encoding._values import DEPTH, Odd, any_value
 
 _JSON_BYTES: Final = 64 << 10
 _ALL_JSON_BYTES: Final = 256 << 10  # of all JSON texts in one value

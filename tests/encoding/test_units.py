@@ -12,8 +12,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otelbridge.export._protobuf import VARINTS, field, fields
-from otelbridge.export.units import Group, Item, batches, ids_of, request, request_size
+from otelbridge.encoding._protobuf import VARINTS, field, fields
+from otelbridge.encoding.units import Group, Item, batches, ids_of, request, request_size
 
 TRACE_ID = bytes(range(16))
 

@@ -29,9 +29,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from otelbridge._attributes import Gate
-from otelbridge.export import _ended, _fit, _span, _values, encode
-from otelbridge.export.encode import Encoder
-from otelbridge.export.units import ids_of, request
+from otelbridge.encoding import _ended, _fit, _span, _values, encode
+from otelbridge.encoding.encode import Encoder
+from otelbridge.encoding.units import ids_of, request
 
 TRACE_ID, SPAN_ID = 0x0102030405060708090A0B0C0D0E0F10, 0xF1F2F3F4F5F6F7F8
 CONTEXT = SpanContext(TRACE_ID, SPAN_ID, is_remote=False)
