@@ -3,17 +3,18 @@
 ``Tracer.start_span`` cleans every attribute by recursion, which is a third of what it costs for two
 of them and more than half for five. Those of a run come out of the gate. So where the tracer is as
 it is known here, a span is made by the same calls in the same order, and gets its attributes as
-they are, before any span processor sees it. Its ``SpanContext`` is made past the class's own
+they are, before any span processor sees it. They are made only where somebody wants them: a
+sampler that looks at them, or the span. Its ``SpanContext`` is made past the class's own
 ``__new__``, which is a tenth of what a span costs that is not sampled.
 
 Relied on, of ``opentelemetry.sdk.trace`` 1.45: the body of ``Tracer.start_span``, recognised by all
-the names that it uses; the parameters of ``_Span``; and ``Span._attributes``, a
-``BoundedAttributes`` whose ``_dict`` holds them; of the API, ``SpanContext``, a tuple of its five
-values and whether they are valid. Of any other tracer ``start_span`` is called.
+the names that it uses, and what `_sdk_blank` and `_sdk_sampling` name; of the API, ``SpanContext``,
+a tuple of its five values and whether they are valid. Of any other tracer ``start_span`` is called.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from opentelemetry.context import Context
@@ -28,6 +29,8 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from otelbridge._sdk_blank import maker_of
+from otelbridge._sdk_sampling import UNKNOWN, foresee
 from otelbridge.context import SPAN_KEY
 
 _INTERNAL = SpanKind.INTERNAL
@@ -47,14 +50,18 @@ _NAMES = frozenset(
 )
 
 
+Describe = Callable[[], dict[str, Any]]
+"""Makes the clean attributes that a span starts with."""
+
+
 class Start(Protocol):
-    """Starts a span below the span of ``context``, with clean attributes, at a time in ns."""
+    """Starts a span below the span of ``context``, at a time in ns."""
 
     def __call__(
         self,
         name: str,
         context: Context,
-        attributes: dict[str, Any],
+        describe: Describe,
         now_ns: int,
         kind: SpanKind = ...,
         /,
@@ -72,11 +79,11 @@ def starter_of(tracer: Tracer) -> Start:
     def start(
         name: str,
         context: Context,
-        attributes: dict[str, Any],
+        describe: Describe,
         now_ns: int,
         kind: SpanKind = _INTERNAL,
     ) -> Span:
-        return tracer.start_span(name, context, kind, attributes=attributes, start_time=now_ns)
+        return tracer.start_span(name, context, kind, attributes=describe(), start_time=now_ns)
 
     return start
 
@@ -85,17 +92,13 @@ def _is_known(tracer: Any) -> bool:
     function = type(tracer).start_span
     if getattr(function, "__module__", None) != _MODULE or "start_span" in vars(tracer):
         return False
-    if frozenset(function.__code__.co_names) != _NAMES or not _takes_attributes(tracer):
+    if frozenset(function.__code__.co_names) != _NAMES:
+        return False
+    made = maker_of(tracer)("trial", SpanContext(1, 1, False), None, None, {"key": 1}, _INTERNAL)
+    if dict(made.attributes) != {"key": 1} or made._attributes.dropped:
         return False
     known = _new(SpanContext, (1, 2, False, _FLAGS[1], _NO_STATE, True))
     return known == SpanContext(1, 2, False, _FLAGS[1], None)
-
-
-def _takes_attributes(tracer: Any) -> bool:
-    """Tell whether attributes can be put into a span as they are."""
-    made = _ShortWay(tracer).blank("trial", SpanContext(1, 1, False), None, None, None, _INTERNAL)
-    made._attributes._dict.update({"key": 1})
-    return dict(made.attributes) == {"key": 1} and made._attributes.dropped == 0
 
 
 _new = tuple.__new__
@@ -105,44 +108,19 @@ _NO_STATE = TraceState()
 class _ShortWay:
     """Starts spans as ``Tracer.start_span`` does, but for the cleaning of attributes."""
 
-    __slots__ = ("_made", "_tracer")
+    __slots__ = ("_foreseen", "_make", "_sampler", "_tracer")
 
     def __init__(self, tracer: Any) -> None:
         self._tracer = tracer
-        self._made = type(tracer).start_span.__globals__["_Span"]
-
-    def blank(
-        self,
-        name: str,
-        own: SpanContext,
-        parent: SpanContext | None,
-        at_end: Any,
-        attributes: Any,
-        kind: SpanKind,
-    ) -> Any:
-        """Make a span that is still to be started."""
-        tracer = self._tracer
-        return self._made(
-            name=name,
-            context=own,
-            parent=parent,
-            sampler=tracer.sampler,
-            resource=tracer.resource,
-            attributes=attributes,
-            span_processor=tracer.span_processor,
-            kind=kind,
-            links=(),
-            instrumentation_info=tracer.instrumentation_info,
-            limits=tracer._span_limits,
-            instrumentation_scope=tracer._instrumentation_scope,
-            record_end_metrics=at_end,
-        )
+        self._make = maker_of(tracer)
+        self._sampler: Any = None
+        self._foreseen = UNKNOWN
 
     def start(
         self,
         name: str,
         context: Context,
-        attributes: dict[str, Any],
+        describe: Describe,
         now_ns: int,
         kind: SpanKind = _INTERNAL,
     ) -> Span:
@@ -154,31 +132,43 @@ class _ShortWay:
             parent = above.get_span_context()  # type: ignore[attr-defined]
         if not tracer._is_enabled():
             return NonRecordingSpan(parent or INVALID_SPAN_CONTEXT)
+        sampler = tracer.sampler
+        if sampler is not self._sampler:
+            self._foreseen, self._sampler = foresee(sampler), sampler
         ids = tracer.id_generator
         if parent is not None and parent.is_valid:
-            trace_id = parent.trace_id
-            is_random = parent.trace_flags.random_trace_id
+            # Each of them by name is a call.
+            trace_id, _, is_remote, above_flags, state, _ = parent
+            is_random = above_flags & _RANDOM
+            decision = self._foreseen[(1 if is_remote else 3) + (not above_flags & _SAMPLED)]
         else:
-            parent = None
+            parent, state = None, _NO_STATE
             trace_id = ids.generate_trace_id()
             is_random = ids.is_trace_id_random()
-        sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
-        decision = sampled.decision
+            decision = self._foreseen[0]
+        attributes = own = None
+        if decision is None:
+            attributes = describe()
+            sampled = sampler.should_sample(context, trace_id, name, kind, attributes, ())
+            decision, own = sampled.decision, sampled.attributes
+            state = _NO_STATE if sampled.trace_state is None else sampled.trace_state
         is_recording = decision.is_recording()
         bits = _SAMPLED if is_recording and decision.is_sampled() else 0
         span_id = ids.generate_span_id()
         flags = _FLAGS[bits | _RANDOM if is_random else bits]
-        state = _NO_STATE if sampled.trace_state is None else sampled.trace_state
         is_valid = 0 < trace_id < 1 << 128 and 0 < span_id < 1 << 64
-        own = _new(SpanContext, (trace_id, span_id, False, flags, state, is_valid))
+        made = _new(SpanContext, (trace_id, span_id, False, flags, state, is_valid))
         at_end = tracer._tracer_metrics.start_span(parent, decision)
         if not is_recording:
-            return NonRecordingSpan(own)
-        span: Span
-        if sampled.attributes == attributes:
-            span = made = self.blank(name, own, parent, at_end, None, kind)
-            made._attributes._dict.update(attributes)
-        else:  # the sampler has its own, which nobody has cleaned
-            span = made = self.blank(name, own, parent, at_end, sampled.attributes, kind)
-        made.start(now_ns, context)
-        return span
+            return NonRecordingSpan(made)
+        if attributes is None:
+            attributes = describe()
+        elif own == attributes:
+            attributes = {**attributes}  # the sampler may have kept those that it was shown
+        else:
+            attributes = {}
+        span: Any = self._make(name, made, parent, at_end, attributes, kind)
+        if own and not attributes:
+            span.set_attributes(own)  # nobody has cleaned those that a sampler adds
+        span.start(now_ns, context)
+        return span  # type: ignore[no-any-return]  # the SDK may not be there

@@ -10,20 +10,25 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Span, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace import Span, SpanProcessor, Tracer, TracerProvider, _Span
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
+    DEFAULT_OFF,
     DEFAULT_ON,
     Decision,
+    ParentBased,
     ParentBasedTraceIdRatio,
     Sampler,
     SamplingResult,
+    StaticSampler,
+    TraceIdRatioBased,
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from otelbridge import RunnableLambda, semconv
+from otelbridge._sdk_sampling import UNKNOWN, foresee
 from otelbridge._sdk_start import _ShortWay, starter_of
 from otelbridge._tracing import Recording, Tracing, use
 
@@ -144,7 +149,7 @@ def is_short(tracer: Any) -> bool:
 def test_span_is_that_of_the_tracer(sampler: Sampler, context: Context) -> None:
     """Ids, parent, flags, state, attributes, scope and resource are what ``start_span`` gives."""
     (mine, seen), (official, expected) = tracer_of(sampler), tracer_of(sampler)
-    made = starter_of(mine)("run", context, dict(ATTRIBUTES), 5)
+    made = starter_of(mine)("run", context, lambda: dict(ATTRIBUTES), 5)
     other = official.start_span("run", context, attributes=ATTRIBUTES, start_time=5)
     assert facts(made) == facts(other)
     assert seen.seen == expected.seen
@@ -159,19 +164,105 @@ def test_ids_are_valid_as_the_tracer_has_them(ids: tuple[int, int]) -> None:
     for tracer in (mine, official):
         given = tracer.id_generator
         given.generate_trace_id, given.generate_span_id = (lambda: ids[0]), (lambda: ids[1])
-    made = starter_of(mine)("run", Context(), {}, 5).get_span_context()
+    made = starter_of(mine)("run", Context(), dict, 5).get_span_context()
     other = official.start_span("run", Context()).get_span_context()
     assert (type(made), made, made.is_valid) == (type(other), other, other.is_valid)
 
 
+class Keeping(Sampler):
+    """Keeps the attributes that it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        self.shown.append(kwargs.get("attributes") or args[4])
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, self.shown[-1])
+
+    def get_description(self) -> str:
+        return "Keeping"
+
+
 def test_attributes_of_the_span_are_its_own() -> None:
-    """What the span gets later does not reach back to who started it."""
-    tracer, _ = tracer_of(ALWAYS_ON)
-    given = dict(ATTRIBUTES)
-    span = starter_of(tracer)("run", Context(), given, 5)
+    """What the span gets later does not reach back to what a sampler was shown."""
+    sampler = Keeping()
+    tracer, _ = tracer_of(sampler)
+    span = starter_of(tracer)("run", Context(), lambda: dict(ATTRIBUTES), 5)
     span.set_attribute("later", 1)
-    assert given == ATTRIBUTES
+    assert sampler.shown == [ATTRIBUTES]
     assert facts(span)["attributes"] == {**ATTRIBUTES, "later": 1}
+
+
+FOLLOWED = [Decision.RECORD_AND_SAMPLE, Decision.DROP] * 2  # the parent, remote and local
+FORESEEN: dict[str, tuple[Any, list[Any]]] = {
+    "on": (ALWAYS_ON, [Decision.RECORD_AND_SAMPLE] * 5),
+    "off": (ALWAYS_OFF, [Decision.DROP] * 5),
+    "parent": (DEFAULT_ON, [Decision.RECORD_AND_SAMPLE, *FOLLOWED]),
+    "parent, else off": (DEFAULT_OFF, [Decision.DROP, *FOLLOWED]),
+    "ratio": (TraceIdRatioBased(0.5), [None] * 5),
+    "parent, else ratio": (ParentBasedTraceIdRatio(0.5), [None, *FOLLOWED]),
+    "parent, else its own": (ParentBased(Adding(), Adding()), [None, None, *FOLLOWED[1:]]),
+    "its own": (Adding(), [None] * 5),
+    "not even a sampler": (object(), [None] * 5),
+}
+
+
+@pytest.mark.parametrize("case", FORESEEN)
+def test_samplers_of_the_sdk_are_foreseen(case: str) -> None:
+    """Those whose answer depends on the parent alone; every other one is asked."""
+    sampler, decisions = FORESEEN[case]
+    assert list(foresee(sampler)) == decisions
+
+
+def test_patched_sampler_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler whose method is replaced, on itself or on its class, is not foreseen."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ALWAYS_ON, "should_sample", Adding().should_sample, raising=False)
+        assert foresee(ALWAYS_ON) == UNKNOWN
+    with monkeypatch.context() as patch:
+        patch.setattr(StaticSampler, "should_sample", Adding.should_sample)
+        assert foresee(ALWAYS_ON) == UNKNOWN
+
+
+def test_dropped_span_is_not_described() -> None:
+    """No attributes are made where the sampler looks at none and drops the span."""
+    tracer, _ = tracer_of(DEFAULT_ON)
+    if not is_short(tracer):
+        pytest.skip("opentelemetry-sdk from 1.40 on, whose tracer is known")
+    described: list[int] = []
+
+    def describe() -> dict[str, Any]:
+        described.append(1)
+        return {}
+
+    assert not starter_of(tracer)("run", below(flags=0), describe, 5).is_recording()
+    assert described == []
+
+
+def test_sampler_that_is_replaced_is_followed() -> None:
+    """The tracer's sampler decides as it is when a span starts."""
+    tracer, _ = tracer_of(ALWAYS_ON)
+    start = starter_of(tracer)
+    assert start("run", Context(), dict, 5).is_recording()
+    tracer.sampler = ALWAYS_OFF
+    assert not start("run", Context(), dict, 5).is_recording()
+
+
+class Grown(_Span):
+    """A span with an attribute that was not known."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._grown = 5
+
+
+def test_unknown_span_is_made_by_its_constructor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a span has more than was known, nothing of it is missing."""
+    tracer, _ = tracer_of(ALWAYS_ON)
+    monkeypatch.setitem(Tracer.start_span.__globals__, "_Span", Grown)
+    span: Any = starter_of(tracer)("run", Context(), lambda: dict(ATTRIBUTES), 5)
+    assert (type(span), span._grown) == (Grown, 5)
+    assert facts(span)["attributes"] == ATTRIBUTES
 
 
 def test_short_way_is_taken_where_the_tracer_is_known() -> None:
@@ -221,7 +312,7 @@ def test_any_other_tracer_starts_its_spans_itself(changed: Any) -> None:
     """Where ``start_span`` is not the one that is known, it is called."""
     with changed(tracer_of(ALWAYS_ON)[0]) as tracer:
         assert not is_short(tracer)
-        span = starter_of(tracer)("run", Context(), dict(ATTRIBUTES), 5)
+        span = starter_of(tracer)("run", Context(), lambda: dict(ATTRIBUTES), 5)
     assert span is trace.INVALID_SPAN
 
 
@@ -232,7 +323,7 @@ def test_disabled_tracer_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     if not is_short(tracer):
         pytest.skip("opentelemetry-sdk from 1.40 on, whose tracers can be switched off")
     monkeypatch.setattr(tracer, "_is_enabled", lambda: False)
-    assert not start("run", below(), dict(ATTRIBUTES), 5).is_recording()
+    assert not start("run", below(), lambda: dict(ATTRIBUTES), 5).is_recording()
     assert processor.seen == []
 
 
