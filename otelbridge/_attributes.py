@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 from . import semconv
 from ._bounds import Bounds
+from ._conversation import is_spoken, to_text
 from ._exception import facts_of
 from ._flatten import (
     ENTRY_BYTES,
@@ -109,19 +110,35 @@ class Gate:
 
         Text stays as it is, everything else becomes compact JSON. What is cut ends in "…".
         """
-        room, chars = self.bounds.string, self.limits.span_value_length
         try:
-            shape = read(value)
-            if isinstance(shape, Many) and not self._redactor.denies(key):
-                return to_json(shape, _least(room, chars), key=key, redactor=self._redactor)[0]
-            leaf = None if isinstance(shape, Many) else shape
-            return clean(scalar_text(self._redactor(key, leaf))[0], room, chars)[0]
+            return self._text(key, value)[0]
         except Exception:
             return ""
 
-    def content(self, key: str, value: object) -> str:
-        """Return a run's input or output, by the rules of `text`."""
-        return self.text(key, value)
+    def _text(self, key: str, value: object) -> tuple[str, bool]:
+        room, chars = self.bounds.string, self.limits.span_value_length
+        shape = read(value)
+        if isinstance(shape, Many) and not self._redactor.denies(key):
+            return to_json(shape, _least(room, chars), key=key, redactor=self._redactor)
+        leaf = None if isinstance(shape, Many) else shape
+        return clean(scalar_text(self._redactor(key, leaf))[0], room, chars)
+
+    def content(self, key: str, value: object) -> tuple[str, tuple[str, ...]]:
+        """Return a run's input or output, by the rules of `text`, and what was cut of it.
+
+        Of a conversation the end stays (see ``_conversation``), and the note says how many messages
+        are missing.
+        """
+        room, dropped = _least(self.bounds.string, self.limits.span_value_length), 0
+        try:
+            if is_spoken(value) and not self._redactor.denies(key):
+                text, was_cut, dropped = to_text(value, room, key, self._redactor)
+            else:
+                text, was_cut = self._text(key, value)
+        except Exception:
+            return "", (key,)
+        missing = (f"{key}: {dropped} oldest messages dropped",) if dropped else ()
+        return text, (key, *missing) if was_cut else ()
 
     def event(self, name: object, data: Any) -> tuple[str, dict[str, AttributeValue], int]:
         """Return the event's name, its attributes and roughly the bytes it takes."""
@@ -177,10 +194,9 @@ class Gate:
         """Return the attributes of a span with others, each cleaned under its own key."""
         found = dict(attrs)
         if self._fast_start and type(values) is dict and len(found) + len(values) <= _FAST_KEYS:
-            plain: dict[str, AttributeValue] = {}
-            if not values or _flat(_own_keys, values, plain):
-                found.update(plain)
+            if not values or _flat(_own_keys, values, found):
                 return found
+            found = dict(attrs)
         limit = self.limits.span_attributes
         free = self.bounds.keys if limit is None else limit - _RESERVED - len(found)
         flat = Flattener(self._span_rules, max(min(self.bounds.keys, free), 0))
@@ -330,10 +346,12 @@ _metadata_keys: Final = _Keys(semconv.RUN_METADATA)
 _own_keys: Final = _Keys("")
 
 
-def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -> int:
+def _flat(
+    keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue], *, has_parts: bool = True
+) -> int:
     """Fill ``found`` from a small dict of exact builtins; return its size, 0 for all else.
 
-    A value may be a dict again, of plain values alone.
+    A value may be a dict again, of plain values alone, or a row of texts, if it ``has_parts``.
     """
     if len(data) > _FAST_KEYS:
         return 0
@@ -349,27 +367,32 @@ def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -
                 if len(value) > PLAIN_CHARS or not value.isascii():
                     return 0
                 size += len(value)
+            elif kind is bool:
+                pass
             elif kind is int:
                 if not -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
                     return 0
             elif kind is float:
                 if value - value != 0.0:  # NaN and the infinities
                     return 0
+            elif not has_parts:
+                return 0
             elif kind is tuple or kind is list:
-                if not _is_plain_row(value):
+                inside = _row_size(value)
+                if not inside:
                     return 0
+                size += inside
                 value = tuple(value)
-                size += sum(map(len, value)) + ENTRY_BYTES * len(value)
             elif kind is dict:
-                if len(value) > _FAST_ITEMS or not all(map(is_plain, value.values())):
+                if len(value) > _FAST_ITEMS:
                     return 0
-                inside = _flat(keys.below(full), value, found)
+                inside = _flat(keys.below(full), value, found, has_parts=False)
                 if not inside:
                     return 0
                 size += inside
                 expected += len(value) - 1
                 continue
-            elif kind is not bool:
+            else:
                 return 0
             found[full] = value
             size += _PLAIN_BYTES
@@ -378,14 +401,15 @@ def _flat(keys: _Keys, data: dict[Any, Any], found: dict[str, AttributeValue]) -
     return size if len(found) == expected else 0  # else two keys became one
 
 
-def _is_plain_row(values: tuple[Any, ...] | list[Any]) -> bool:
-    """Return whether these are a few short texts, which need no further look."""
-    if not 0 < len(values) <= _FAST_ITEMS:
-        return False
-    for value in values:
-        if type(value) is not str or len(value) > PLAIN_CHARS or not value.isascii():
-            return False
-    return True
+def _row_size(values: tuple[Any, ...] | list[Any]) -> int:
+    """Return the size of a few short texts, which need no further look; 0 for all else."""
+    size = 0
+    if len(values) <= _FAST_ITEMS:
+        for value in values:
+            if type(value) is not str or len(value) > PLAIN_CHARS or not value.isascii():
+                return 0
+            size += len(value) + ENTRY_BYTES
+    return size
 
 
 def _flat_start(

@@ -10,6 +10,7 @@ from otelbridge import _run_ids
 from otelbridge._backlog import Backlog, running_loop
 from otelbridge._process import process
 from otelbridge._run_span import RecordedRun
+from otelbridge._taps import taps_of
 from otelbridge.delivery import (
     adeliver,
     adeliver_last,
@@ -157,9 +158,12 @@ class ToldRun(RecordedRun):
         """Return what the hooks for a chunk get by name."""
         return self._said("chunk", {})
 
-    def chunk_hooks(self) -> tuple[Hook, ...]:
-        """Return the hooks for the chunks of a stream."""
-        return hooks_of(self.handlers, "stream_chunk") if self.handlers else ()
+    def chunk_hooks(self, *, is_async: bool = False) -> tuple[Hook, ...]:
+        """Return the hooks for the chunks of a stream, and what tells them to LangChain."""
+        if not self.handlers:
+            return ()
+        taps = taps_of(self.handlers, cast("Run", self), is_async=is_async)
+        return (*hooks_of(self.handlers, "stream_chunk"), *taps)
 
     def wants_output(self) -> bool:
         """Return whether anybody is told what a stream's chunks add up to."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from contextvars import Context as OwnedContext
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from opentelemetry.context import Context
@@ -21,7 +21,6 @@ from opentelemetry.trace import (
 )
 
 from otelbridge import _run_ids, _tracing, semconv
-from otelbridge._attributes import AttributeValue
 from otelbridge._process import process
 from otelbridge._run_config import ConfiguredRun
 from otelbridge._span_events import SpanEvents, late_event
@@ -37,14 +36,6 @@ _NO_CONTEXT = OwnedContext()
 _PLAIN_NAME = 128  # a name of so many ASCII characters needs no cleaning
 
 
-class Describing(Protocol):
-    """What a span says that is not the run's own: its name, its kind, and more attributes."""
-
-    name: str
-    span_kind: SpanKind
-    attributes: dict[str, AttributeValue]
-
-
 class RecordedRun(ConfiguredRun):
     """A run that has a span."""
 
@@ -55,21 +46,25 @@ class RecordedRun(ConfiguredRun):
         otel: Context,
         here: Run | None,
         now_ns: int,
-        described: Describing | None = None,
-    ) -> Context:
-        """Open the span, as ``described``; return the OTel Context of the body."""
-        above = self._above
+    ) -> dict[str, Any]:
+        """Open the span; return what the OTel Context of the body is to hold."""
+        above, parent_id = self._above, self._parent_id
         base = otel
         if above is not None and above is here:
             tracing = self._tracing = above._tracing
-        elif above is None and self._parent_id is None:
+        elif parent_id is not None and here is not None and parent_id is here._uuid:
+            tracing = self._tracing = here._tracing
+        elif above is None and parent_id is None:
             tracing = self._tracing = self._root_tracing()
         else:
             parent_span, tracing = self._parent(here)
             self._tracing = tracing
             if parent_span is not None:
                 base = Context({**otel, SPAN_KEY: parent_span})
-        name, kind = self.name, _INTERNAL
+        described = self._described
+        name, kind = (
+            (self.name, _INTERNAL) if described is None else (described.name, described.span_kind)
+        )
         recorded = False
         span: Span
         try:
@@ -79,17 +74,10 @@ class RecordedRun(ConfiguredRun):
                 if SPAN_KEY in base and (context := _span_of(base).get_span_context()).is_valid:
                     span = NonRecordingSpan(context)
             else:
-                text = self._text = self._text or _run_ids.text_of(self._id)
-                own = {semconv.RUN_ID: text, semconv.RUN_TYPE: self.run_type}
-                attributes: dict[str, Any] = own
-                if self.tags or self.metadata or not tracing.starts_plain:
-                    attributes = self._more_attributes(own)
-                if described is not None:
-                    name, kind = described.name, described.span_kind
-                    attributes = tracing.gate.more(attributes, described.attributes)
                 if type(name) is not str or len(name) > _PLAIN_NAME or not name.isascii():
                     name = tracing.gate.name(name)
-                span = tracing.start(name or "unnamed", base, attributes, now_ns, kind)
+                describe = self._start_attributes
+                span = tracing.start(name or "unnamed", base, describe, now_ns, kind)
                 recorded = type(span) is not NonRecordingSpan and span.is_recording()
         except Exception:
             guard("start a span")
@@ -97,11 +85,21 @@ class RecordedRun(ConfiguredRun):
         self.span = span
         self.recorded = recorded
         if recorded:
-            self._events = SpanEvents(self, span, tracing)
+            self._events = []
         held = base.copy()  # as ``body_context`` does
         held[SPAN_KEY] = span
         held[RUN_KEY] = self
-        return Context(held)
+        return held
+
+    def _start_attributes(self) -> dict[str, Any]:
+        tracing, described = self._tracing, self._described
+        own = {semconv.RUN_ID: self._id_text(), semconv.RUN_TYPE: self.run_type}
+        attributes: dict[str, Any] = own
+        if self.tags or self.metadata or not tracing.starts_plain:
+            attributes = self._more_attributes(own)
+        if described is not None:
+            attributes = tracing.gate.more(attributes, described.attributes)
+        return attributes
 
     def _root_tracing(self) -> Tracing:
         """Return what traces a run that has none above it."""
@@ -164,7 +162,7 @@ class RecordedRun(ConfiguredRun):
         if self.ended:
             return
         self.ended = True
-        span, events = self.span, self._events
+        span, made = self.span, self._events
         if self._is_entered:
             number = self._said_id().int
             _run_ids.leave(self, number, self._shadowed)
@@ -182,7 +180,7 @@ class RecordedRun(ConfiguredRun):
             self._host, self._backlogs = None, ()
         if self._process is not process.token:
             return  # inherited over a fork: the span is the parent's to export
-        if events is None:
+        if made is None:
             if type(span) is not NonRecordingSpan:  # whose end does nothing
                 self._end_span(0)
             return
@@ -191,22 +189,26 @@ class RecordedRun(ConfiguredRun):
             if error is not None:
                 record = self._say_failure(error)
             elif output is not None and self._tracing.recording.capture_content:
-                self._set(
-                    semconv.RUN_OUTPUT, self._tracing.gate.content(semconv.RUN_OUTPUT, output)
-                )
+                self._set_content(semconv.RUN_OUTPUT, output)
             # Relies on ``Span._attributes.dropped`` of opentelemetry-sdk 1.x.
             if getattr(getattr(span, "_attributes", None), "dropped", 0):
                 self._keep_id()
         except Exception:
             guard("complete a span")
         not_before = 0
-        try:
-            not_before = events.finish(record)
-        except Exception:
-            guard("write the last events of a span")
+        had_events = made or record is not None
+        if had_events:
+            try:
+                not_before = self._first_of(made).finish(record)
+            except Exception:
+                guard("write the last events of a span")
         self._end_span(not_before)
-        if events.waiting:
-            events.flush_late()
+        if made:
+            events = made[0]
+            if not had_events:  # another thread's first came meanwhile
+                events.finish()
+            if events.waiting:
+                events.flush_late()
 
     def _end_span(self, not_before: int) -> None:
         try:
@@ -230,9 +232,16 @@ class RecordedRun(ConfiguredRun):
         self.span.set_status(Status(StatusCode.ERROR, message))
         return record
 
-    def _set(self, key: str, value: str) -> None:
+    def _set(self, key: str, value: str | tuple[str, ...]) -> None:
         if self._tracing.limits.span_attributes != 0 and self.span.is_recording():
             self.span.set_attribute(key, value)
+
+    def _set_content(self, key: str, value: object) -> None:
+        text, cut = self._tracing.gate.content(key, value)
+        self._set(key, text)
+        if cut:
+            said = getattr(self.span, "attributes", None) or {}
+            self._set(semconv.TRUNCATED, (*said.get(semconv.TRUNCATED, ()), *cut))
 
     def _keep_id(self) -> None:
         """Put the run id back where the application's own attributes have pushed it out."""
@@ -249,21 +258,27 @@ class RecordedRun(ConfiguredRun):
         if not self.recorded:
             return
         try:
-            self._set(semconv.RUN_INPUT, self._tracing.gate.content(semconv.RUN_INPUT, inputs))
+            self._set_content(semconv.RUN_INPUT, inputs)
         except Exception:
             guard("record an input")
 
     def record(self, name: str, data: Any) -> None:
         """Give an event to the run's span alone, whatever state the run is in."""
-        events = self._events
-        if events is not None:
-            events.record(name, data)
+        made = self._events
+        if made is not None:
+            (made[0] if made else self._first_of(made)).record(name, data)
         elif self.recorded:
             try:
                 name, attributes, _ = self._tracing.gate.event(name, data)
                 self.record_late(name, attributes, time_ns())
             except Exception:
                 guard("record a custom event")
+
+    def _first_of(self, made: list[SpanEvents]) -> SpanEvents:
+        """Return what writes the events of the span; few runs have any, so it is made for one."""
+        if not made:
+            made.append(SpanEvents(self, self.span, self._tracing))
+        return made[0]  # that of the thread, or signal handler, which was the first to append
 
     def record_late(self, name: str, attributes: Mapping[str, Any], at_ns: int) -> None:
         """Record an event that no longer fits into the span, as a span of its own."""

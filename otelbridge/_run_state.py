@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextvars import Context as OwnedContext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 from otelbridge import _run_ids
+from otelbridge._attributes import AttributeValue
 from otelbridge._backlog import Backlog
 from otelbridge._span_events import SpanEvents
 from otelbridge._tracing import Tracing
@@ -23,6 +24,14 @@ from otelbridge.handlers import Hook
 
 if TYPE_CHECKING:
     from otelbridge.run import Run
+
+
+class Describing(Protocol):
+    """What a span says that is not the run's own: its name, its kind, and more attributes."""
+
+    name: str
+    span_kind: SpanKind
+    attributes: dict[str, AttributeValue]
 
 
 class RunState:
@@ -38,6 +47,7 @@ class RunState:
         "_ambient",
         "_backlogs",
         "_config",
+        "_described",
         "_event_hooks",
         "_events",
         "_host",
@@ -98,8 +108,9 @@ class RunState:
     _shadowed: Run | None
     _names: frozenset[str]
     _config: Mapping[str, Any] | None
+    _described: Describing | None  # what the span is, where that is more than the run's name
     _shared: RunnableConfig | None
-    _events: SpanEvents | None
+    _events: list[SpanEvents] | None  # of one, once there is an event; None: no place for any
     _event_hooks: tuple[Hook, ...] | None
     _host: Run | None
     _loop: asyncio.AbstractEventLoop | None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Mapping
 from time import monotonic, sleep, time_ns
 from typing import TYPE_CHECKING, Any
@@ -223,6 +224,7 @@ class SpanEvents:
             if self._page_number:
                 self._close_page()
             if exception is not None and self._capacity >= 0:
+                self._make_room()
                 self._last_ns = max(time_ns(), self._last_ns + 1)
                 self._run.span.add_event(semconv.EXCEPTION, exception, self._last_ns)
         finally:
@@ -231,6 +233,16 @@ class SpanEvents:
             if mine:
                 self._turn.append(None)
         return self._last_ns
+
+    def _make_room(self) -> None:
+        """Move the oldest event elsewhere where the application's own took the exception's place.
+
+        Of a full span the SDK would drop it.
+        """
+        held, limit = look_inside(self._span)[0], self._run.event_limit
+        if limit is not None and type(held) is deque and len(held) >= limit:
+            oldest = held.popleft()
+            self._run.record_late(oldest.name, oldest.attributes, oldest.timestamp)
 
     def _wait_for_turn(self) -> bool:
         """Wait for another thread's event; not forever, should a signal have stopped that one."""

@@ -4,7 +4,8 @@
 
     OtelbridgeError
     ├── NoActiveRunError      (also a RuntimeError)
-    └── ConfigurationError    (also a ValueError)
+    ├── ConfigurationError    (also a ValueError)
+    └── StoreError
 
 Mistakes raise at set-up or at the call that holds them. While a program runs, telemetry itself
 raises nothing: see ``otelbridge._tracing.guard``.
@@ -23,3 +24,7 @@ class NoActiveRunError(OtelbridgeError, RuntimeError):
 
 class ConfigurationError(OtelbridgeError, ValueError):
     """A setting, an argument or a variable, cannot be used; the message says the cure."""
+
+
+class StoreError(OtelbridgeError):
+    """The store of traces cannot be opened, read or written, or has not what was asked for."""

@@ -21,9 +21,10 @@ from otelbridge.run import Run
 
 _NO_RUN = (
     "The custom event {name!r} was dispatched outside of any run. Dispatch it from inside a "
-    "runnable's function; where the context does not reach (a thread of your own, a foreign "
-    "executor), take a `config: RunnableConfig` parameter and pass it as "
-    "dispatch_custom_event(..., config=config). Pass required=False to do nothing instead."
+    "runnable's function, a function with @traced, or `with start_run(...)`; where the context "
+    "does not reach (a thread of your own, a foreign executor), take a `config: RunnableConfig` "
+    "parameter and pass it as dispatch_custom_event(..., config=config). Pass required=False to "
+    "do nothing instead."
 )
 
 

@@ -152,6 +152,23 @@ class BaseCallbackHandler:
     def on_stream_chunk(self, chunk: Any, *, run_id: UUID, **kwargs: Any) -> Any:
         """A run that streams gave ``chunk``."""
 
+    # What follows LangChain alone calls.
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A chat model of LangChain's gave an event of its stream's version 3."""
+
+    def on_text(self, text: str, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A run of LangChain's said something."""
+
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A model of LangChain's is tried again."""
+
+    def on_agent_action(self, action: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A classic agent of LangChain's chose a tool."""
+
+    def on_agent_finish(self, finish: Any, *, run_id: UUID, **kwargs: Any) -> Any:
+        """A classic agent of LangChain's is done."""
+
 
 class AsyncCallbackHandler(BaseCallbackHandler):
     """A handler whose hooks are coroutine functions; override any ``on_*`` hook.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from uuid import UUID
 
+from otelbridge._elsewhere import base_of_managers
 from otelbridge.handlers import as_handler, is_among, is_same, unique
 
 M = TypeVar("M", bound="CallbackManager")
@@ -132,6 +133,15 @@ class CallbackManager:
             metadata=other.metadata,
             inheritable_metadata=other.inheritable_metadata,
         )
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The class that ``isinstance`` finds beside the real one: LangGraph asks for theirs."""
+        return base_of_managers() or type(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        slots = [name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())]
+        return _restored, (type(self), {name: getattr(self, name) for name in slots})
 
     @property
     def is_async(self) -> bool:
@@ -273,3 +283,10 @@ class AsyncCallbackManager(CallbackManager):
 
 def _once(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(tags))
+
+
+def _restored(kind: type[M], held: Mapping[str, Any]) -> M:
+    manager = kind()
+    for name, value in held.items():
+        setattr(manager, name, value)
+    return manager

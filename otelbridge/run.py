@@ -13,6 +13,8 @@ from contextvars import copy_context
 from time import time_ns
 from typing import Any, ParamSpec, TypeVar
 
+from opentelemetry.context import Context
+
 from otelbridge import _run_ids
 from otelbridge._backlog import running_loop
 from otelbridge._process import process
@@ -86,7 +88,7 @@ class Run(ToldRun):
         self._text = ""
         self.ended = self._is_entered = self._says_tags = False
         self.block = self._above = self._parent_id = self._uuid = self._shadowed = None
-        self._config = self._shared = self._events = self._event_hooks = None
+        self._config = self._shared = self._events = self._event_hooks = self._described = None
         self._host = self._loop = self._wants_output = None
         self._backlogs = ()
         self._names = _NO_NAMES
@@ -110,7 +112,7 @@ class Run(ToldRun):
         if self._uuid is None:
             self._id = _run_ids.new_id(now_ns)
         context = self.context = copy_context()
-        context.run(set_otel, self._open_span(otel, here, now_ns))
+        context.run(set_otel, Context(self._open_span(otel, here, now_ns)))
         if border.enter is not None:
             context.run(border.enter, self)
         if self.handlers:

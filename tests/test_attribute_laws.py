@@ -102,7 +102,7 @@ def test_event_of_each_odd_value_is_encoded(place: int) -> None:
     for data in datas:
         with silent():
             name, found, _ = gate.event(value, data)
-            text = gate.content("k", data)
+            text = gate.text("k", data)
         assert found
         check_values(found, gate.bounds, None)
         encoded(name, found)
@@ -184,9 +184,9 @@ def json_data() -> st.SearchStrategy[Any]:
 @given(data=json_data())
 def test_content_of_json_data_is_that_data(data: Any) -> None:
     """JSON data that fits is told whole, on the short way and on the long one."""
-    text = Gate().content("k", [data])
+    text = Gate().text("k", [data])
     assert json.loads(text) == [data]
-    assert Gate(redact=lambda key, value: value).content("k", [data]) == text
+    assert Gate(redact=lambda key, value: value).text("k", [data]) == text
 
 
 @given(data=odd_values.data(), room=st.integers(5, 400))
@@ -196,7 +196,7 @@ def test_content_is_always_valid_json(data: Any, room: int) -> None:
     def refuse(word: str) -> Any:
         raise AssertionError(word)
 
-    text = Gate(Bounds(string=room)).content("k", [data])
+    text = Gate(Bounds(string=room)).text("k", [data])
     assert len(text.encode()) <= room
     json.loads(text, parse_constant=refuse)
 
@@ -276,7 +276,7 @@ def test_redaction_covers_each_leaf(data: Any, bound: Bounds, limit: Limits) -> 
     told = [
         gate.event("e", data),
         gate.start({}, [data], {"m": data, "session_id": data}, {"user_id": data}),
-        gate.content("k", data),
+        gate.text("k", data),
         gate.text("k", data),
         gate.exception(ValueError(data)),
     ]
@@ -292,5 +292,5 @@ def test_redaction_covers_each_leaf(data: Any, bound: Bounds, limit: Limits) -> 
 def test_redaction_covers_what_is_below_a_denied_key(data: Any, bound: Bounds) -> None:
     """Nothing below a denied key leaves, whatever its shape and wherever the key stands."""
     gate = Gate(bound, denied_keys={"pass.word"})
-    told = [gate.event("e", data), gate.start({}, [], data), gate.content("k", data)]
+    told = [gate.event("e", data), gate.start({}, [], data), gate.text("k", data)]
     assert SECRET not in repr(told)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import FrameType, GeneratorType
 from typing import Any
 
 import pytest
@@ -180,7 +182,6 @@ COMPOSITES["nested_sync"] = lambda: RunnableBranch(
 )
 
 
-@pytest.mark.usefixtures("untraced")
 def test_nothing_is_retained() -> None:
     """Runs of composites leave no objects behind once they have ended."""
     runnable = COMPOSITES["nested_sync"]() | RunnablePassthrough.assign(a=lambda x: 1)
@@ -190,9 +191,30 @@ def test_nothing_is_retained() -> None:
             runnable.invoke({"n": 1})
             list(runnable.stream({"n": 1}))
 
+    def growth() -> Counter[str]:
+        before = ours()
+        round_trip()
+        return ours() - before
+
     round_trip()
+    # What other tests' threads make may count once, and not each time; what is retained does.
+    assert min((growth() for _ in range(3)), key=Counter.total) == Counter()
+
+
+def ours() -> Counter[str]:
+    """What is alive of the library's own, and of what a run may hold, by type.
+
+    Not all objects: whoever watches threads, as coverage does, keeps some for each; and the span
+    contexts of the latest ended runs, a number with a bound, are kept.
+    """
     gc.collect()
-    before = len(gc.get_objects())
-    round_trip()
-    gc.collect()
-    assert len(gc.get_objects()) - before < 100
+    found: Counter[str] = Counter()
+    for it in gc.get_objects():
+        kind = type(it)
+        # Past its metaclass: the tests have made some that raise.
+        module, name = (type.__getattribute__(kind, key) for key in ("__module__", "__qualname__"))
+        is_ours = str(module).startswith(("otelbridge", "opentelemetry."))
+        is_kept = name in {"SpanContext", "TraceFlags"}
+        if (is_ours and not is_kept) or kind is GeneratorType or kind is FrameType:
+            found[name] += 1
+    return found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from langchain_core.callbacks.base import BaseCallbackManager
 
 from otelbridge import AsyncCallbackManager, CallbackManager, RunnableLambda, as_handler, start_run
 from otelbridge.manager import ManagerLike, is_manager
@@ -218,3 +221,13 @@ def test_metadata_is_added_and_removed() -> None:
     assert manager.inheritable_metadata == {"k": 1, "n": 4}
     manager.remove_metadata(["k", "m", "never there"])
     assert (manager.metadata, manager.inheritable_metadata) == ({"l": 2, "n": 4}, {"n": 4})
+
+
+def test_a_manager_is_known_to_langchain_and_copied_whole() -> None:
+    """It is an instance of LangChain's base class too, by which LangGraph merges callbacks."""
+    manager = full()
+    assert isinstance(manager, BaseCallbackManager)
+    assert isinstance(manager, CallbackManager)
+    for copied in (copy.copy(manager), pickle.loads(pickle.dumps(manager))):
+        assert type(copied) is CallbackManager
+        assert state(copied) == state(manager)

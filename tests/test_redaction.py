@@ -119,7 +119,7 @@ def test_redactor_that_raises_withholds_and_is_logged_once(
         "data.a": "[redaction failed]",
         "data.b": '["[redaction failed]",["[redaction failed]"]]',
     }
-    assert gate.content("k", "secret") == "[redaction failed]"
+    assert gate.text("k", "secret") == "[redaction failed]"
     assert "secret" not in repr(gate.exception(ValueError("secret"))).replace("broken", "")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "broken redactor" in caplog.text
@@ -185,7 +185,7 @@ def test_denied_keys_hide_data_content_and_texts_whole() -> None:
     gate = Gate(denied_keys=["data", "otelbridge.run.input", "otelbridge.run.tags"])
     for value in ("secret", ["secret"], {"a": "secret"}, [["secret"]]):
         assert gate.event("e", value)[1] == {"data": "[redacted]"}
-        assert gate.content("otelbridge.run.input", value) == "[redacted]"
+        assert gate.content("otelbridge.run.input", value) == ("[redacted]", ())
     assert gate.start({}, ["secret"]) == {"otelbridge.run.tags": "[redacted]"}
 
 

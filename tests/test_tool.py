@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Annotated, Any, Literal, Optional, Union
 
 import langchain_core.tools as upstream
@@ -116,6 +117,9 @@ def test_sync_function_does_not_block_the_loop() -> None:
 CALL = {"name": "multiply", "args": {"a": 2, "b": 5}, "id": "call-1", "type": "tool_call"}
 
 
+@pytest.mark.skipif(
+    version("langchain-core").startswith("1.0."), reason="tools there tell hooks no call id"
+)
 @each_call
 @pytest.mark.parametrize(
     ("given", "config"),

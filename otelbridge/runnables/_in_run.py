@@ -447,7 +447,7 @@ async def astream_in_run(
     try:
         tapped = _Tap(first, source, taken)
         iterator = aiter(run.enter(transformer, tapped, **_arguments_for(transformer, run, kwargs)))
-        hooks = run.chunk_hooks() or None
+        hooks = run.chunk_hooks(is_async=True) or None
         backlogs, enter = run.host_backlogs(), run.context.run
         chunk: Any = None
         while iterator is not None:

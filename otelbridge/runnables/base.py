@@ -20,8 +20,10 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar, cast, overload
 
+from otelbridge._elsewhere import base_of_runnables
 from otelbridge.config import (
     RunnableConfig,
     gather_with_concurrency,
@@ -63,6 +65,25 @@ class _Forms:
 forms = _Forms()
 
 
+class _LangChain:
+    """Whether LangChain takes our runnables as steps of its chains; from when it is asked it does.
+
+    Its ``|`` takes what ``isinstance`` finds to be one of its runnables, and nothing of it need be
+    imported when ours are made.
+    """
+
+    knows = False
+
+    def look(self) -> None:
+        theirs = base_of_runnables()
+        if (register := getattr(theirs, "register", None)) is not None:
+            self.knows = True
+            register(Runnable)
+
+
+_langchain = _LangChain()
+
+
 class Runnable(ABC, Generic[Input, Output]):
     """A unit of work that can be invoked, batched, streamed and composed.
 
@@ -71,6 +92,13 @@ class Runnable(ABC, Generic[Input, Output]):
     """
 
     name: str | None = None
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The class. Whoever asks whether this is a runnable of LangChain's asks for it first."""
+        if not _langchain.knows:
+            _langchain.look()
+        return type(self)
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """Return the name of its runs, with an optional suffix in the same style of case."""
@@ -562,10 +590,18 @@ async def _acaught(
 _OF_RUNNABLES = ("invoke", "ainvoke", "batch", "abatch", "transform", "atransform", "get_name")
 
 
+def is_runnable(thing: Any) -> TypeGuard[Runnable[Any, Any]]:
+    """Return whether ``thing`` is a runnable, ours or LangChain's."""
+    return isinstance(thing, Runnable) or _is_runnable_elsewhere(thing)
+
+
 def _is_runnable_elsewhere(thing: Any) -> bool:
-    return not isinstance(thing, type) and all(
-        callable(getattr(type(thing), name, None)) for name in _OF_RUNNABLES
-    )
+    return not isinstance(thing, type) and _has_methods(type(thing))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1_000)
+def _has_methods(kind: Any) -> bool:
+    return all(callable(getattr(kind, name, None)) for name in _OF_RUNNABLES)
 
 
 def is_async_generator(func: Any) -> bool:

@@ -24,6 +24,7 @@ from otelbridge.runnables.base import (
     Runnable,
     is_async_callable,
     is_async_generator,
+    is_runnable,
 )
 
 # Asking an abstract class whether it has an instance costs; these it never has.
@@ -165,7 +166,7 @@ class RunnableLambda(Runnable[Input, Output]):
         try:
             if is_plain:
                 output = run.context.run(self.func, input)
-                if type(output) not in _NO_RUNNABLES and isinstance(output, Runnable):
+                if type(output) not in _NO_RUNNABLES and is_runnable(output):
                     output = run.enter(self._run_returned, output, input, run)
             else:
                 output = run.enter(self._invoke, input, run, kwargs)
@@ -179,7 +180,7 @@ class RunnableLambda(Runnable[Input, Output]):
         output = _call(self.func, input, run, kwargs)
         if inspect.isgeneratorfunction(self.func):
             output = _in_run.add_up(output)[1]
-        if isinstance(output, Runnable):
+        if is_runnable(output):
             return self._run_returned(output, input, run)
         return output
 
@@ -215,7 +216,7 @@ class RunnableLambda(Runnable[Input, Output]):
                     output = done.value
                 else:
                     output = await Rest(coro, run.context, waiting)
-                if type(output) not in _NO_RUNNABLES and isinstance(output, Runnable):
+                if type(output) not in _NO_RUNNABLES and is_runnable(output):
                     returned = output.ainvoke(input, self._one_deeper(run, input))
                     output = await run.asteps(returned)
             else:
@@ -239,7 +240,7 @@ class RunnableLambda(Runnable[Input, Output]):
                 await _in_run.aclose(chunks)
         else:
             output = await _call(self.afunc, input, run, kwargs)
-        if isinstance(output, Runnable):
+        if is_runnable(output):
             return await output.ainvoke(input, self._one_deeper(run, input))
         return output
 
@@ -267,9 +268,9 @@ class RunnableLambda(Runnable[Input, Output]):
         output = _call(self.func, input, run, kwargs)
         if inspect.isgeneratorfunction(self.func):
             total = yield from _yield_and_add_up(output)
-            if isinstance(total, Runnable):
+            if is_runnable(total):
                 yield from total.stream(input, self._one_deeper(run, input))
-        elif isinstance(output, Runnable):
+        elif is_runnable(output):
             yield from output.stream(input, self._one_deeper(run, input))
         else:
             yield output
@@ -298,7 +299,7 @@ class RunnableLambda(Runnable[Input, Output]):
 
     def _stream_returned(self, input: Any, last: Any, run: Run) -> AsyncIterator[Any] | None:
         """Return what comes after the last chunk of a generator: chunks of a runnable in it."""
-        if isinstance(last, Runnable):
+        if is_runnable(last):
             return last.astream(input, self._one_deeper(run, input))
         return None
 
@@ -325,9 +326,9 @@ class RunnableLambda(Runnable[Input, Output]):
                     total = chunk if total is None else _in_run.sum_or_last(total, chunk)
             finally:
                 await _in_run.aclose(chunks)
-            if not isinstance(total, Runnable):
+            if not is_runnable(total):
                 return
-        if isinstance(total, Runnable):
+        if is_runnable(total):
             inner = total.astream(input, self._one_deeper(run, input))
             try:
                 async for chunk in _in_run.owned(inner):

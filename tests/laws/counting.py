@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -25,3 +27,11 @@ def count() -> None:
     """Count one schedule."""
     global schedules
     schedules += 1
+
+
+@contextmanager
+def at_least(wanted: int) -> Iterator[None]:
+    """In a thorough run, the block must run so many schedules."""
+    before = schedules
+    yield
+    assert not CI or schedules - before >= wanted

@@ -133,7 +133,7 @@ def _hold_list(run: Run) -> Callable[[], None]:
 
 def _hold_turn(run: Run) -> Callable[[], None]:
     assert run._events is not None
-    turn = run._events._turn
+    turn = run._first_of(run._events)._turn
     turn.pop()
     return lambda: turn.append(None)
 

@@ -328,6 +328,28 @@ def test_events_of_the_application_between_dispatches_count() -> None:
     assert [e.attributes["data"] for e in page.events] == [5, 6, 7]
 
 
+@pytest.mark.parametrize("ticks", [5, 9, 20])
+def test_an_event_of_the_application_in_the_exceptions_place(ticks: int) -> None:
+    """The span is full then; the oldest event is a span of its own, and none is lost."""
+    with (
+        capture_runs(span_limits=limits(max_events=10)) as runs,
+        suppress(ValueError),
+        start_run("run") as run,
+    ):
+        for i in range(ticks):
+            dispatch_custom_event("tick", i)
+        for i in range(10 - min(ticks, 9)):
+            run.span.add_event("own", {"i": i})
+        raise ValueError("no")
+    own = next(span for span in runs.spans if span.name == "run")
+    assert own.dropped_events == 0
+    assert own.events[-1].name == semconv.EXCEPTION
+    names = [event.name for event in own.events]
+    assert names.count("own") == 10 - min(ticks, 9)
+    told = [e.attributes["data"] for span in runs.spans for e in span.events if e.name == "tick"]
+    assert sorted(told) == list(range(ticks))
+
+
 # ------------------------------------------------------------------ the run's own attributes
 
 

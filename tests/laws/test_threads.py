@@ -129,8 +129,8 @@ def test_event_queued_while_others_are_written_late_is_not_lost() -> None:
     """A thread that was stopped on its way into the queue still reaches it after the end."""
     with capture_runs() as runs:
         with start_run("run") as run:
-            events = run._events
-            assert events is not None
+            assert run._events is not None
+            events = run._first_of(run._events)
             append = events.waiting.append
         for i in range(2):
             append(("late", {semconv.DATA: i}, 1, time_ns()))

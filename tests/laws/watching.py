@@ -298,6 +298,9 @@ def nothing_said(kept: list[str]) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            # Said when another thread draws a number, as the SDK does for each id, while Hypothesis
+            # draws; it would end the example in the middle of its streams.
+            warnings.filterwarnings("ignore", "Do not use the `random` module inside strategies")
             yield
     finally:
         sys.unraisablehook, threading.excepthook = hooks

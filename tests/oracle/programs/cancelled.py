@@ -33,7 +33,9 @@ async def main() -> None:
         if chunk == 2:
             break
     await stream.aclose()
-    await asyncio.sleep(0.01)
+    for _ in range(1000):  # until it is closed, which a loop may do when it has nothing else to do
+        if not closed:
+            await asyncio.sleep(0.01)
     print(closed)
 
     sleeping = RunnableLambda(asyncio.sleep, name="sleeping")

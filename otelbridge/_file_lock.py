@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from otelbridge.export._folders import open_private
+from otelbridge._private_files import open_private
 
 if sys.platform == "win32":
     import msvcrt
