@@ -34,13 +34,15 @@ from receivers import Received, grpc_receiver, http_receiver
 
 import otelbridge
 from otelbridge import ConfigurationError, _tracing, configure, start_run, traced
-from otelbridge.export import Handle, environment, otlp, pipeline, sender
+from otelbridge.export import Handle, environment, otlp, pipeline, sender, storing
 from otelbridge.export.arguments import Arguments
 from otelbridge.export.identity import Identity
 from otelbridge.export.installation import plan
 from otelbridge.export.outputs import outputs
 from otelbridge.export.provider import OwnProvider, Relay, foreign_processors, remove
 from otelbridge.export.sender import Sender
+from otelbridge.export.storing import Storing
+from otelbridge.store import default_path
 
 ROOT = Path(__file__).parent.parent
 Receiver = Callable[..., AbstractContextManager[Received]]
@@ -62,6 +64,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def _nothing_left() -> Iterator[None]:
     """No test leaves a set-up in force, or a global provider, even when it fails."""
     before = _tracing._default
+    # What another file's test in this process has left is not these tests'.
+    trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, Once()
     yield
     current = sys.modules["otelbridge.export.configure"]._current
     if current is not None:
@@ -402,9 +406,13 @@ def test_exporter_that_refuses_its_settings_is_a_configuration_error(
 # ---------------------------------------------------------------------------- precedence
 
 TO_A = "http://a:4318/v1/traces (http/protobuf)"
+LOCAL = "http://localhost:4317 (grpc)"
 TO_B = "http://b:4318/v1/traces (http/protobuf)"
 A = {"endpoint": "http://a:4318"}
 B = {OTLP + "ENDPOINT": "http://b:4318"}
+FILE = f"{os.sep}f.db"
+STORE = "store DEFAULT"  # stands for the default path, which is the test session's own
+TO_FILE = f"store {FILE}"
 
 
 def exporter_variable(value: str) -> dict[str, str]:
@@ -415,22 +423,40 @@ def exporter_variable(value: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "environ", "occupied", "where"),
     [
-        ({}, {}, False, None),
+        ({}, {}, False, [STORE]),
+        ({"store": True}, B, False, [TO_B, STORE]),
+        ({"store": FILE}, {}, False, [TO_FILE]),
+        ({"store": ":memory:"}, {}, False, ["store in memory"]),
+        ({"store": False}, {}, False, None),
+        ({"store": False}, {"OTELBRIDGE_STORE": FILE}, False, None),
+        ({"store": False}, exporter_variable("otelbridge,otlp"), False, [LOCAL]),
+        ({**A, "store": FILE, "console": True}, {}, False, [TO_A, TO_FILE, "console"]),
+        ({"store": FILE}, exporter_variable("none"), False, [TO_FILE]),
+        ({}, {"OTELBRIDGE_STORE": FILE}, False, [TO_FILE]),
+        ({}, {"OTELBRIDGE_STORE": FILE} | B, False, [TO_B, TO_FILE]),
+        ({}, {"OTELBRIDGE_STORE": "Off"}, False, None),
+        ({}, {"OTELBRIDGE_STORE": "off"} | B, False, [TO_B]),
+        ({}, exporter_variable("otelbridge"), False, [STORE]),
+        ({}, exporter_variable("otlp,otelbridge"), False, [LOCAL, STORE]),
+        ({}, {"OTELBRIDGE_STORE": FILE}, True, None),
+        ({}, exporter_variable("otelbridge"), True, None),
+        ({"store": True}, {"OTELBRIDGE_STORE": FILE}, True, [STORE]),
+        ({"store": FILE}, {}, True, [TO_FILE]),
         (A, {}, False, [TO_A]),
         (A, B, False, [TO_A]),
         (A, exporter_variable("none"), False, [TO_A]),
         (A, exporter_variable("console"), False, [TO_A]),
         ({**A, "console": True}, {}, False, [TO_A, "console"]),
-        ({"console": True}, {}, False, ["console"]),
+        ({"console": True}, {}, False, [STORE, "console"]),
         ({"console": True}, B, False, [TO_B, "console"]),
         ({"console": True}, exporter_variable("none"), False, ["console"]),
         ({"console": False}, exporter_variable("console"), False, []),
         ({"console": False}, exporter_variable("none"), False, []),
-        ({"console": False}, {}, False, None),
+        ({"console": False}, {}, False, [STORE]),
         ({}, B, False, [TO_B]),
         ({}, exporter_variable("none") | B, False, []),
         ({}, exporter_variable("console") | B, False, ["console"]),
-        ({}, exporter_variable("otlp"), False, ["http://localhost:4317 (grpc)"]),
+        ({}, exporter_variable("otlp"), False, [LOCAL]),
         ({}, exporter_variable(" otlp , console,otlp") | B, False, [TO_B, "console"]),
         ({}, exporter_variable("") | B, False, [TO_B]),
         (
@@ -455,14 +481,59 @@ def exporter_variable(value: str) -> dict[str, str]:
 def test_outputs_follow_the_rule_of_precedence(
     arguments: dict[str, Any], environ: dict[str, str], occupied: bool, where: list[str] | None
 ) -> None:
-    """Arguments, OTEL_TRACES_EXPORTER, an endpoint; for a provider in use, arguments alone."""
+    """Arguments, OTEL_TRACES_EXPORTER, an endpoint, the store; in use already, arguments alone."""
     found = outputs(Arguments(**arguments), environ, ["Theirs"] if occupied else [])
+    if where is not None:
+        where = [f"store {default_path()}" if place == STORE else place for place in where]
     assert where == (None if found is None else [output.where for output in found])
+
+
+@pytest.mark.parametrize("value", ["on", "False", "1"])
+def test_switch_is_no_path_of_a_store(value: str) -> None:
+    """OTELBRIDGE_STORE is a path, ":memory:" or off: a file called ``on`` is nobody's wish."""
+    with pytest.raises(ConfigurationError, match=f"OTELBRIDGE_STORE='{value}'.*or \"off\""):
+        outputs(Arguments(), {"OTELBRIDGE_STORE": value}, [])
+
+
+def test_bounds_of_the_store_come_from_variables() -> None:
+    """Days and MiB; each must be a number above zero."""
+    environ = {"OTELBRIDGE_STORE_MAX_DAYS": "0.5", "OTELBRIDGE_STORE_MAX_MIB": "64"}
+    found = Storing.of(Arguments(), environ)
+    assert (found.max_age_s, found.max_bytes) == (43_200, 64 << 20)
+    assert Storing.of(Arguments(), {}) == Storing(None, False, default_path())
+    with pytest.raises(ConfigurationError, match=r"OTELBRIDGE_STORE_MAX_MIB='0'.*above 0"):
+        Storing.of(Arguments(), {"OTELBRIDGE_STORE_MAX_MIB": "0"})
+
+
+def test_store_that_cannot_be_opened_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
+    """The error names the file and the cure, and nothing is installed."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"store .*file.* cannot be opened.*choose a file"):
+        configure(store=tmp_path / "file" / "traces.db")
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_store_that_nobody_asked_for_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program goes on; one warning says why nothing is stored."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(storing, "default_path", lambda: tmp_path / "file" / "traces.db")
+    with configure(tracer_provider=TracerProvider(shutdown_on_exit=False)) as handle:
+        assert handle.outputs == ()
+        assert handle.flush()
+    (record,) = said(caplog)
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("otelbridge sends nothing: the store ")
 
 
 @pytest.mark.parametrize(
     ("value", "cure"),
-    [("none,otlp", "none alone"), ("pigeon", "otlp, console or none"), ("otlp,pigeon", "pigeon")],
+    [
+        ("none,otlp", "none alone"),
+        ("pigeon", "otlp, otelbridge, console or none"),
+        ("otlp,pigeon", "pigeon"),
+    ],
 )
 def test_wrong_list_of_exporters_is_refused(value: str, cure: str) -> None:
     """An unknown exporter, or none beside another, raises and says the known ones."""
@@ -522,7 +593,7 @@ def test_plugin_that_cannot_be_loaded_is_refused(
 
 def test_nothing_to_send_is_said_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """Without any output, one warning says what to do, and no provider is installed."""
-    with configure() as handle:
+    with configure(store=False) as handle:
         assert handle.outputs == ()
         assert handle.flush()
     (record,) = said(caplog)
@@ -1295,8 +1366,8 @@ def test_exit_is_not_held_up_by_an_unreachable_endpoint(refused: str) -> None:
         "with start_run('last'): pass\n"
     )
     assert time.perf_counter() - began < 15
-    assert "has not sent 1 spans" in ran.stderr
-    assert "they wait on disk" in ran.stderr
+    assert "has not sent 1 span to" in ran.stderr
+    assert "it waits on disk" in ran.stderr
 
 
 def test_program_without_set_up_reads_the_variables_of_recording() -> None:
@@ -1376,7 +1447,7 @@ def test_removing_from_a_provider_with_unknown_parts_is_nothing() -> None:
 def test_plan_makes_nothing_global(monkeypatch: pytest.MonkeyPatch) -> None:
     """Working a set-up out leaves OTel's global provider and the recording alone."""
     before = _tracing._default
-    planned = plan(Arguments(console=True), {})
+    planned = plan(Arguments(console=True, store=False), {})
     assert isinstance(planned.provider, OwnProvider)
     assert planned.outputs == ("console",)
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

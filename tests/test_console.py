@@ -164,6 +164,40 @@ def test_tree_shows_whatever_an_error_says(
     assert render(program.spans, times=False) == f"run  ✗ {shown}\n"
 
 
+def test_tree_says_what_a_span_is_linked_to() -> None:
+    """A drawn span by its name, others by id, of a trace the digits that ``show`` takes.
+
+    Without times the text is for comparing: it has no ids, which are new each time.
+    """
+    program = Program()
+    ask = program.start("ask")
+    others = [SpanContext(0x3F2A91C0 << 96 | n, n, False) for n in range(1, 5)]
+    resumed = program.start("resume", 1, ask)
+    resumed.add_link(others[0], {semconv.LINK_TYPE: semconv.LINK_RESUMES})
+    near = program.start("near", 2, ask)
+    near.add_link(ask.get_span_context())
+    near.add_link(SpanContext(ask.get_span_context().trace_id, 0xABC, False))
+    many = program.start("many", 3, ask)
+    for other in others:
+        many.add_link(other)
+    for span in (many, near, resumed, ask):
+        program.end(span, 4)
+    linked = "  (linked to another trace)"
+    assert render(program.spans, times=False) == (
+        "ask\n"
+        "├─ resume  (resumes another trace)\n"
+        "├─ near  (linked to ask)  (linked to another span)\n"
+        f"└─ many{linked * 3}  (1 more link)\n"
+    )
+    linked = "  (linked to trace 3f2a91c0)"
+    shown = [line.partition("─ ")[2] for line in render(program.spans, width=None).splitlines()[2:]]
+    assert shown == [
+        "resume  (resumes trace 3f2a91c0)",
+        "near  (linked to ask)  (linked to span 0000000000000abc)",
+        f"many{linked * 3}  (1 more link)",
+    ]
+
+
 def test_tree_shows_outcome_content_and_what_was_cut() -> None:
     """A cancelled run, its recorded input and output, and a truncated event say so."""
     program = Program()

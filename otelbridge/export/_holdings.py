@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from otelbridge.encoding.units import Group, Item
 from otelbridge.export._folders import make_service_folder
 from otelbridge.export._process_folder import ProcessFolder
 from otelbridge.export._segment import HEAD_SIZE
 from otelbridge.export._segment_file import Segment, Writer
 from otelbridge.export._unavailable import SpoolUnavailable
-from otelbridge.export.units import Group, Item
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 
@@ -86,16 +86,23 @@ class Holdings:
         """
         for _ in range(2):
             writer, data, groups = self._room_for(items)
-            end = writer.segment.size + len(data)
-            enter = self._entry(writer, len(data), groups, len(items))
+            size, spans, segment = len(data), len(items), writer.segment
+            # What the books say afterwards: entered once or twice, it is the same.
+            books = (
+                segment.size + size,
+                segment.waiting + spans,
+                self.size + size,
+                self.waiting + spans,
+                self.appended + spans,
+            )
             try:
                 writer.write(data)
                 is_intact = writer.intact
                 if is_intact:
-                    enter()
+                    self._enter(writer, groups, books)
             except BaseException as error:
-                if not isinstance(error, OSError) and writer.reaches(end):
-                    enter()
+                if not isinstance(error, OSError) and writer.reaches(books[0]):
+                    self._enter(writer, groups, books)
                 self._take_back()
                 raise
             if is_intact:
@@ -103,27 +110,20 @@ class Holdings:
             self._abandon()
         raise SpoolUnavailable(f"somebody deletes the files in {self._path}", _CURE)
 
-    def _entry(
-        self, writer: Writer, size: int, groups: list[Group], spans: int
-    ) -> Callable[[], None]:
-        """Return what counts a write; once or twice, it is the same."""
-        segment = writer.segment
-        segment_size, segment_waiting = segment.size + size, segment.waiting + spans
-        whole_size, waiting, appended = (
-            self.size + size,
-            self.waiting + spans,
-            self.appended + spans,
-        )
-
-        def enter() -> None:
+    def _enter(
+        self, writer: Writer, groups: list[Group], books: tuple[int, int, int, int, int]
+    ) -> None:
+        """Count a write."""
+        if groups:
             writer.learn(groups)
-            segment.size, segment.waiting = segment_size, segment_waiting
-            self.size, self.waiting, self.appended = whole_size, waiting, appended
+        segment = writer.segment
+        segment.size, segment.waiting, self.size, self.waiting, self.appended = books
 
-        return enter
-
-    def chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    def chunks(self, items: Sequence[Item]) -> Iterable[Sequence[Item]]:
         """Cut spans into parts that a segment has room for; a larger span is a part of its own."""
+        return (items,) if len(items) == 1 else self._parts(items)
+
+    def _parts(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         start = size = 0
         for index, item in enumerate(items):
             added = len(item.span) + HEAD_SIZE

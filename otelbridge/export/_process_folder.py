@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
+from otelbridge._file_lock import FileLock
+from otelbridge._private_files import make_private, open_private
 from otelbridge.export import _segment
-from otelbridge.export._file_lock import FileLock
-from otelbridge.export._folders import make_private, open_private
 from otelbridge.export._segment_file import Segment, Writer, read_file
 
 _NAME: Final = re.compile(r"(\d{10})-\d+-[0-9a-f]{8}")

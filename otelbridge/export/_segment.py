@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from otelbridge.export.units import Group, Item
+from otelbridge.encoding.units import Group, Item
 
 GROUP: Final = 1
 SPAN: Final = 2
@@ -104,6 +104,8 @@ class Encoder:
             if number is None:
                 number = new.setdefault(group, len(self._groups) + len(new))
             spans += self._frame(SPAN, number, span)
+        if not new:  # as with most
+            return b"".join(spans), []
         groups: list[bytes] = []
         for group, number in new.items():
             groups += self._frame(GROUP, number, _group_bytes(group))
@@ -154,14 +156,14 @@ def read(data: bytes, marker: bytes, groups: dict[int, Group], base: int = 0) ->
     for frame in scan(data, marker):
         if frame is None:
             damaged += 1
-        elif frame.kind == SPAN:
-            spans.append(frame)
-        elif frame.kind == GROUP and frame.group not in groups:
-            groups[frame.group] = _group_of(data[frame.start : frame.end])
+            continue
+        kind, group, start, end = frame
+        if kind == SPAN:
+            spans.append((group, data[start:end], base + end))
+        elif kind == GROUP and group not in groups:
+            groups[group] = _group_of(data[start:end])
     records = [
-        Record(Item(groups[frame.group], data[frame.start : frame.end]), base + frame.end)
-        for frame in spans
-        if frame.group in groups
+        Record(Item(groups[group], span), end) for group, span, end in spans if group in groups
     ]
     return Contents(records, damaged + len(spans) - len(records))
 

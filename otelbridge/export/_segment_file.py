@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from otelbridge._private_files import SAFELY, open_private
+from otelbridge.encoding.units import Group, Item
 from otelbridge.export import _segment
-from otelbridge.export._folders import SAFELY, open_private
 from otelbridge.export._segment import Record
-from otelbridge.export.units import Group, Item
 
 
 class Segment:
@@ -88,9 +88,9 @@ class Writer:
             OSError: they could not be written; the file is as before, or ``broken``.
         """
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            written = os.write(self._descriptor, data)
+            while written < len(data):
+                written += os.write(self._descriptor, memoryview(data)[written:])
         except BaseException:
             self._cut()
             raise

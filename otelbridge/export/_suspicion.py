@@ -7,8 +7,8 @@ a span is given up only for itself: when it was refused, another one taken, and 
 
 from __future__ import annotations
 
+from otelbridge.encoding.units import ids_of
 from otelbridge.export.parcel import Part
-from otelbridge.export.units import ids_of
 
 _REMEMBERED = 256  # suspects
 _IN_A_ROW = 3  # suspects one after another: then the receiver may take nothing at all

@@ -34,6 +34,7 @@ class Arguments:
     resource_attributes: Mapping[str, AttributeValue] | None = None
     sampler: Sampler | float | None = None
     console: bool | None = None
+    store: str | os.PathLike[str] | bool | None = None
     durable: bool | None = None
     spool: str | os.PathLike[str] | Literal[False] | None = None
     stop_on_sigterm: bool | None = None
@@ -87,6 +88,10 @@ def _is_path(value: Any) -> bool:
 
 def _is_path_or_false(value: Any) -> bool:
     return value is False or (_is_path(value) and bool(os.fspath(value)))
+
+
+def _is_path_or_flag(value: Any) -> bool:
+    return _is_flag(value) or (_is_path(value) and bool(os.fspath(value)))
 
 
 def _are_headers(value: Any) -> bool:
@@ -149,6 +154,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a Sampler of opentelemetry.sdk.trace.sampling, or a ratio from 0 to 1",
     ),
     "console": _FLAG,
+    "store": (
+        _is_path_or_flag,
+        'the path of a file, ":memory:", True for the usual file, or False',
+    ),
     "durable": _FLAG,
     "spool": (_is_path_or_false, "the path of a folder, or False for none"),
     "stop_on_sigterm": _FLAG,

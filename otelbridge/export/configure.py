@@ -30,6 +30,7 @@ def configure(
     resource_attributes: Mapping[str, AttributeValue] | None = None,
     sampler: Sampler | float | None = None,
     console: bool | None = None,
+    store: str | os.PathLike[str] | bool | None = None,
     durable: bool | None = None,
     spool: str | os.PathLike[str] | Literal[False] | None = None,
     stop_on_sigterm: bool | None = None,
@@ -49,18 +50,23 @@ def configure(
     ``OTEL_*`` variables are honoured. Spans go
 
     1. to ``endpoint``, by OTLP;
-    2. else where OTEL_TRACES_EXPORTER says (otlp, console, none, or several with commas);
+    2. else where OTEL_TRACES_EXPORTER says (otlp, otelbridge for the store, console, none, or
+       several with commas);
     3. else to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT, by OTLP;
-    4. else nowhere, and one log line says so;
+    4. else into the store, a file on this machine that ``otelbridge view`` shows;
 
-    and with ``console=True`` to the console as well. A tracer provider that the application has
-    installed before is used and never replaced; if it has a span processor already, only
-    ``endpoint`` and ``console`` add one.
+    with ``console=True`` to the console as well, and with ``store=`` or OTELBRIDGE_STORE into the
+    store as well. A tracer provider that the application has installed before is used and never
+    replaced; if it has a span processor already, only ``endpoint``, ``console`` and ``store`` add
+    one.
 
     Spans are sent from another thread. What an endpoint does not take now waits in a spool on disk
     and is sent when it does, by the next process of the same service if this one ends before; so
     an endpoint that cannot be reached raises nothing, loses nothing, and holds up nothing but the
     end of the program, by at most five seconds. ``Handle.stats`` tells what became of the spans.
+
+    The store gets each span as it starts, its events, and its end, within a quarter of a second.
+    Where nobody has asked for it and it cannot be opened, a log line says so, and spans go nowhere.
 
     Called again with the same arguments, or with none, it returns the handle in force. Called
     with others, it checks them, shuts the handle in force down, and sets up anew.
@@ -77,6 +83,11 @@ def configure(
         sampler: an SDK sampler, or the share of traces to record, from 0 to 1
             (OTEL_TRACES_SAMPLER).
         console: print each finished trace to stderr as a tree; False: never.
+        store: also write to the store: the file, ":memory:" for one that this process alone sees,
+            True for ``traces.db`` in the user's own data folder; False: never, not even where
+            spans go nowhere else (OTELBRIDGE_STORE, with "off" for False). Traces that are older
+            than 30 days (OTELBRIDGE_STORE_MAX_DAYS) are deleted from it, and the oldest of more
+            than 1 GiB (OTELBRIDGE_STORE_MAX_MIB).
         durable: write each span to the spool as it ends, so that not even kill -9 loses one
             (OTELBRIDGE_DURABLE).
         spool: folder for spans that cannot be sent now, in place of one in the user's own state

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Final
 
 from otelbridge import _tracing
+from otelbridge._private_files import open_private
+from otelbridge.encoding.units import Item, ids_of, request
 from otelbridge.export import _folders
 from otelbridge.export._unavailable import SpoolUnavailable
-from otelbridge.export.units import Item, ids_of, request
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 
@@ -161,7 +162,7 @@ def _letter(line: bytes) -> DeadLetter:
 
 def _append(path: Path, line: bytes) -> None:
     """Write a line at the end, on a line of its own even after one that was cut short."""
-    descriptor = _folders.open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     with open(descriptor, "r+b", buffering=0) as file:
         if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
             line = b"\n" + line

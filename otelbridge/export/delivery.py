@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic
 
 from otelbridge import _tracing
+from otelbridge.encoding.units import Item, request
 from otelbridge.export._suspicion import Suspicion
 from otelbridge.export.account import Account
 from otelbridge.export.backoff import Backoff
@@ -19,7 +20,6 @@ from otelbridge.export.parcel import Parcel
 from otelbridge.export.reserve import Reserve
 from otelbridge.export.route import Route
 from otelbridge.export.spool import Lease
-from otelbridge.export.units import Item, request
 
 _IDLE_S = 60.0
 _LONGEST_S = 300.0  # that a receiver may ask to wait

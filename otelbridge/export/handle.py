@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from otelbridge.export._shield import elsewhere, inside
 from otelbridge.export.account import Stats
 from otelbridge.export.pipeline import Pipeline
+from otelbridge.store.sink import StoreSink
 
 _LONGEST_S = 86_400.0
 
@@ -29,10 +30,10 @@ class Handle:
         processor: SpanProcessor,
         outputs: tuple[str, ...],
         undo: Callable[[], None],
-        pipelines: tuple[Pipeline, ...] = (),
+        accounted: tuple[Pipeline | StoreSink, ...] = (),
     ) -> None:
         self.outputs = outputs
-        self._pipelines = pipelines
+        self._accounted = accounted
         self._processor = processor
         self._undo = undo
         self._lock = threading.RLock()  # a signal handler may come in the midst of it
@@ -46,6 +47,8 @@ class Handle:
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Send what has ended, and wait until receivers have acknowledged it.
 
+        The store acknowledges what it has committed.
+
         Args:
             timeout_s: give up waiting after this many seconds; sending goes on.
 
@@ -55,14 +58,15 @@ class Handle:
         """
         if self._open:
             return self._processor.force_flush(int(1000 * min(timeout_s, _LONGEST_S)))
-        return all(pipeline.force_flush(0) for pipeline in self._pipelines)
+        return all(output.force_flush(0) for output in self._accounted)
 
     def stats(self) -> Stats:
         """Return what became of the spans that this process has ended, or adopted in the spool.
 
-        It covers spans that go out by OTLP. With several such outputs each counts every span.
+        It covers spans that go out by OTLP or into the store, where those count as sent that are
+        committed. With several such outputs each counts every span.
         """
-        return Stats.total(pipeline.stats() for pipeline in self._pipelines)
+        return Stats.total(_stats(output) for output in self._accounted)
 
     def shutdown(self) -> None:
         """Send what has ended, within a few seconds, and undo what ``configure`` did.
@@ -94,3 +98,12 @@ class Handle:
     def __repr__(self) -> str:
         state = ", ".join(self.outputs or ("no output",)) if self._open else "shut down"
         return f"<otelbridge.Handle: {state}>"
+
+
+def _stats(output: Pipeline | StoreSink) -> Stats:
+    found = output.stats()
+    if isinstance(found, Stats):
+        return found
+    return Stats(
+        ended=found.ended, sent=found.written, waiting=found.waiting, dropped=found.dropped
+    )

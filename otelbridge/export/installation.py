@@ -29,6 +29,7 @@ from otelbridge.export.provider import (
     remove,
     takes_processors,
 )
+from otelbridge.store.sink import StoreSink
 
 logger = logging.getLogger("otelbridge")
 
@@ -62,8 +63,8 @@ class Installation:
         relay.targets = self.processors
         tracing = _tracing.Tracing(self.provider, self.recording)
         previous = _tracing.set_default(tracing)
-        pipelines = tuple(it for it in self.processors if isinstance(it, Pipeline))
-        unwatch = stop.watch(pipelines, sigterm=self.sigterm)
+        accounted = tuple(it for it in self.processors if isinstance(it, (Pipeline, StoreSink)))
+        unwatch = stop.watch(accounted, sigterm=self.sigterm)
 
         def undo() -> None:
             if _tracing.default() is tracing:
@@ -74,7 +75,7 @@ class Installation:
             unwatch()
             atexit.unregister(handle.shutdown)
 
-        handle = Handle(relay, self.outputs, undo, pipelines)
+        handle = Handle(relay, self.outputs, undo, accounted)
         atexit.register(handle.shutdown)
         return handle
 
@@ -109,12 +110,13 @@ def plan(arguments: Arguments, environ: Environ) -> Installation:
         wanted = _outputs_beside(provider, arguments, environ)
     sigterm = _stops_on_sigterm(arguments, environ)
     service = _service(provider, identity)
+    made = [(output.where, output.make(service)) for output in wanted or ()]
     return Installation(
         recording=recording,
         provider=provider,
         identity=identity,
-        outputs=tuple(output.where for output in wanted or ()),
-        processors=tuple(output.make(service) for output in wanted or ()),
+        outputs=tuple(where for where, processor in made if processor is not None),
+        processors=tuple(processor for _, processor in made if processor is not None),
         sigterm=sigterm,
     )
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from itertools import islice
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otelbridge.encoding.encode import Encoder
 from otelbridge.export._shield import Shield
 from otelbridge.export.account import Account
 from otelbridge.export.delivery import Delivery
-from otelbridge.export.encode import Encoder
 from otelbridge.export.notices import Notices
 from otelbridge.export.outbox import Batch, Outbox
 from otelbridge.export.reserve import Reserve
@@ -25,6 +24,8 @@ class _Hand:
         first: their first one's number, once they have numbers.
         batch: the spans encoded, once they are.
     """
+
+    __slots__ = ("batch", "first", "spans")
 
     def __init__(self) -> None:
         self.spans: deque[ReadableSpan] = deque()
@@ -108,7 +109,8 @@ class Intake:
             elif self._is_passed(hand.batch):  # before the interruption
                 self._hand = _Hand()
                 return True
-            hand.batch = hand.batch.after(hand.batch.kept)
+            if hand.batch.kept:
+                hand.batch = hand.batch.after(hand.batch.kept)
             self._pass_on(hand, hand.batch)
             self._hand = _Hand()
             return True
@@ -138,8 +140,10 @@ class Intake:
             if not hand.spans:
                 count = min(len(self.spans), self._batch)
                 # One step, which nothing interrupts; a drop may come in between.
-                with suppress(IndexError):
+                try:  # noqa: SIM105 - for each span where they are durable
                     hand.spans.extend(islice(iter(self.spans.popleft, None), count))
+                except IndexError:
+                    pass
             if hand.spans and hand.batch is None:
                 if hand.first is None:
                     hand.first = self._account.next

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from otelbridge.export.units import Item
+from otelbridge.encoding.units import Item
 
 
 class Batch:
@@ -24,7 +24,10 @@ class Batch:
     def __init__(self, items: Sequence[Item], first: int) -> None:
         self.items = items
         self.first = first
-        self.size = sum(len(item.span) for item in items) + _WEIGHT * len(items)
+        size = _WEIGHT * len(items)
+        for _, span in items:
+            size += len(span)
+        self.size = size
         self.kept = 0
         self.passed = False
 

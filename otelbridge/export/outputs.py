@@ -19,6 +19,7 @@ from otelbridge.export.keeping import Keeping
 from otelbridge.export.otlp import Target
 from otelbridge.export.pipeline import Pipeline
 from otelbridge.export.sender import Sender
+from otelbridge.export.storing import Storing
 
 logger = logging.getLogger("otelbridge")
 
@@ -29,6 +30,7 @@ _CURE = (
     "pass console=True to print traces, or endpoint= (or set OTEL_EXPORTER_OTLP_ENDPOINT) "
     'to send them, for example to "http://localhost:4318"'
 )
+_STORE = "otelbridge"
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Output:
     Attributes:
         where: what a person would call it.
         make: returns its processor for a service of this name; called once, when everything else
-            is known to be right.
+            is known to be right. None: there is none after all, and a log line has said why.
     """
 
     where: str
-    make: Callable[[str], SpanProcessor]
+    make: Callable[[str], SpanProcessor | None]
 
 
 def outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[Output] | None:
@@ -60,14 +62,27 @@ def outputs(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[
         ConfigurationError: a name or a setting cannot be used.
     """
     names = _names(arguments, environ, foreign)
-    if arguments.console:
-        names = list(dict.fromkeys([*(names or ()), "console"]))
-    elif arguments.console is False and names is not None:
-        names = [name for name in names if name != "console"]
+    storing = Storing.of(arguments, environ)
+    if names is None and not foreign and storing.wanted is None:
+        names = [_STORE]
+    into_store = storing.wanted
+    if into_store and foreign and not storing.by_argument:
+        into_store = None
+    names = _with(names, _STORE, into_store)
+    names = _with(names, "console", arguments.console)
     if names is None:
         _say_why(foreign)
         return None
     return [_output(name, arguments, environ) for name in names]
+
+
+def _with(names: list[str] | None, name: str, wanted: bool | None) -> list[str] | None:
+    """Add a name or take it away; None for neither."""
+    if wanted:
+        return list(dict.fromkeys([*(names or ()), name]))
+    if wanted is False and names is not None:
+        return [each for each in names if each != name]
+    return names
 
 
 def _names(arguments: Arguments, environ: Environ, foreign: list[str]) -> list[str] | None:
@@ -90,6 +105,9 @@ def _listed(value: str) -> list[str]:
 def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
     if name == "console":
         return Output("console", lambda service: ConsoleTree())
+    if name == _STORE:
+        storing = Storing.of(arguments, environ)
+        return Output(storing.where, storing.sink)
     batching = Batching.of(environ)
     if name in _OTLP_NAMES:
         target = otlp.target(arguments, environ, _OTLP_NAMES[name])
@@ -98,7 +116,9 @@ def _output(name: str, arguments: Arguments, environ: Environ) -> Output:
     offered = environment.plugin("opentelemetry_traces_exporter", name)
     if offered is None:
         raise environment.refused(
-            _VARIABLE, name, "otlp, console or none, or install the package that has this exporter"
+            _VARIABLE,
+            name,
+            "otlp, otelbridge, console or none, or install the package that has this exporter",
         )
     return Output(name, partial(_sender, offered, name))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from otelbridge.encoding.units import Item, batches
 from otelbridge.export.batching import REQUEST_BYTES, Batching
 from otelbridge.export.outbox import Batch
 from otelbridge.export.spool import Lease
-from otelbridge.export.units import Item, batches
 
 
 class Part:

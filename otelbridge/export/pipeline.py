@@ -117,7 +117,8 @@ class Pipeline(SpanProcessor):
         if self._finished:
             self._intake.drop("ended after shutdown")
             return
-        self._start()
+        if self._worker is None:
+            self._start()
         if self._route.durable:
             self._intake.write_through()
         elif len(self._spans) >= self._batching.queue:
@@ -264,11 +265,13 @@ class Pipeline(SpanProcessor):
         where = self._route.where
         self._notices.lost(lost, f"could not be sent to {where} before the end")
         if waiting := self.stats().waiting:
-            line = (
-                "otelbridge has not sent %d spans to %s; they wait on disk for the next process of "
-                "this service"
+            what, they = (
+                (f"{waiting} spans", "they wait") if waiting > 1 else ("1 span", "it waits")
             )
-            self._notices.say("end", logging.WARNING, line, waiting, where)
+            line = (
+                "otelbridge has not sent %s to %s; %s on disk for the next process of this service"
+            )
+            self._notices.say("end", logging.WARNING, line, what, where, they)
 
 
 def _guarded(call: Callable[[], None]) -> None:

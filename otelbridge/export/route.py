@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from otelbridge.encoding.units import Item
 from otelbridge.export.channel import Channel
 from otelbridge.export.dead_letters import DeadLetters
 from otelbridge.export.reserve import OpenSpool
-from otelbridge.export.units import Item
 
 
 @dataclass(frozen=True)

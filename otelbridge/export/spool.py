@@ -17,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from otelbridge.encoding.units import Item
 from otelbridge.export import _folders
 from otelbridge.export._holdings import Holdings
 from otelbridge.export._process_folder import ProcessFolder, process_folders
 from otelbridge.export._segment_file import Reader, Segment
 from otelbridge.export._turn import Turn
 from otelbridge.export._unavailable import SpoolUnavailable, unavailable
-from otelbridge.export.units import Item
 
 __all__ = ["MAX_BYTES", "Lease", "Spool", "SpoolUnavailable"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from otelbridge import semconv
 from otelbridge.export.forest import Node, forest, start_of, walk
@@ -14,6 +14,8 @@ from otelbridge.export.terminal import Part, paint
 Row = tuple[str, str, Node | Event]  # guide of the line, guide of the lines below it, what to show
 
 _TIME_COLUMN = 9
+_ID_DIGITS = 8  # of a trace id that a line mentions; `otelbridge show` takes as many
+_LINKS = 3  # that a line mentions; a consumer of messages may have hundreds
 _HIDDEN = frozenset(
     {
         semconv.EXCEPTION_TYPE,
@@ -39,6 +41,7 @@ def render(
         colour: mark the parts with ANSI colours.
         width: columns of the terminal; longer lines are cut. None: nothing is cut.
         times: show each line's offset from the start of its trace, and each span's duration.
+            Without them the text is for comparing, so that it has no ids either.
 
     Returns:
         The lines, each ended by a line break; empty without spans.
@@ -46,6 +49,7 @@ def render(
     traces: dict[int, list[Node]] = {}
     for root in forest(spans):
         traces.setdefault(_trace_of(root.span), []).append(root)
+    links = _Links(spans, ids=times)
     lines: list[str] = []
     for trace_id, trees in traces.items():
         if times:
@@ -53,7 +57,7 @@ def render(
         begin = min(start_of(root.span) for root in trees)
         for guide, item in _rows(trees):
             clock = _clock(item, begin) if times else ""
-            parts = [("dim", clock + _shorten(guide, width)), *_texts(item)]
+            parts = [("dim", clock + _shorten(guide, width)), *_texts(item, links)]
             lines.append(paint(parts, width, colour=colour))
     return "".join(line + "\n" for line in lines)
 
@@ -86,8 +90,12 @@ def _shown_events(node: Node) -> list[Event]:
     return [e for e in node.events if not (told and _is_exception(e) and _message(e) in told)]
 
 
-def _texts(item: Node | Event) -> Iterator[Part]:
-    return _span_parts(item.span) if isinstance(item, Node) else _event_parts(item)
+def _texts(item: Node | Event, links: _Links) -> Iterator[Part]:
+    if isinstance(item, Node):
+        yield from _span_parts(item.span)
+        yield from links.parts(item.span)
+    else:
+        yield from _event_parts(item)
 
 
 def _span_parts(span: ReadableSpan) -> Iterator[Part]:
@@ -105,6 +113,37 @@ def _span_parts(span: ReadableSpan) -> Iterator[Part]:
     for arrow, key in (("→", semconv.RUN_INPUT), ("←", semconv.RUN_OUTPUT)):
         if key in attributes:
             yield "dim", f"  {arrow} {attributes[key]!s}"
+
+
+class _Links:
+    """Says what a span is linked to: a drawn span by its name, others by the start of an id.
+
+    Args:
+        spans: those that are drawn.
+        ids: ids may be shown; a text to compare has none, as they are new each time.
+    """
+
+    def __init__(self, spans: Iterable[ReadableSpan], *, ids: bool) -> None:
+        self._names = {
+            (it.context.trace_id, it.context.span_id): it.name for it in spans if it.context
+        }
+        self._ids = ids
+
+    def parts(self, span: ReadableSpan) -> Iterator[Part]:
+        own = _trace_of(span)
+        for link in span.links[:_LINKS]:
+            kind = (link.attributes or {}).get(semconv.LINK_TYPE, "linked to")
+            yield "dim", f"  ({kind} {self._target(link.context, own)})"
+        if (more := len(span.links) - _LINKS) > 0:
+            yield "dim", f"  ({more} more link{'s' * (more > 1)})"
+
+    def _target(self, target: SpanContext, own: int) -> str:
+        if name := self._names.get((target.trace_id, target.span_id)):
+            return name
+        kind, start = "span", f"{target.span_id:016x}"
+        if target.trace_id != own:
+            kind, start = "trace", f"{target.trace_id:032x}"[:_ID_DIGITS]
+        return f"{kind} {start}" if self._ids else f"another {kind}"
 
 
 def _event_parts(event: Event) -> Iterator[Part]:
@@ -142,8 +181,9 @@ def _header(trace_id: int, trees: list[Node]) -> list[Part]:
 def _clock(item: Node | Event, begin: int) -> str:
     offset = duration(_time(item) - begin)
     took = ""
-    if isinstance(item, Node) and item.span.end_time is not None:
-        took = duration(item.span.end_time - start_of(item.span))
+    if isinstance(item, Node):
+        end = item.span.end_time
+        took = "no end" if end is None else duration(end - start_of(item.span))
     return f"{offset:>{_TIME_COLUMN}} {took:>{_TIME_COLUMN}}  "
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from otelbridge.encoding.units import Group, Item
 from otelbridge.export.spool import Spool
-from otelbridge.export.units import Group, Item
 
 SERVICE = "checkout"
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -16,8 +16,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spooled import Child, Voice, umask
 
+from otelbridge.encoding.units import Group, Item
 from otelbridge.export.dead_letters import DeadLetters, read_dead_letters
-from otelbridge.export.units import Group, Item
 
 GROUP = Group(
     Resource(attributes=[KeyValue(key="service.name")]).SerializeToString(),

@@ -21,6 +21,7 @@ from otelbridge.export.arguments import Arguments
 from otelbridge.export.batching import Batching
 from otelbridge.export.keeping import Keeping
 from otelbridge.export.pipeline import Pipeline
+from otelbridge.store import Store
 
 HTTP = "http/protobuf"
 NOWHERE = "http://127.0.0.1:9"
@@ -82,10 +83,24 @@ def test_flush_after_shutdown_tells_what_was_not_sent(provider: TracerProvider) 
 
 def test_without_an_otlp_output_there_is_nothing_to_account_for(provider: TracerProvider) -> None:
     """The console keeps no account."""
-    with configure(tracer_provider=provider, console=True) as handle:
+    with configure(tracer_provider=provider, console=True, store=False) as handle:
         runs(1)
         assert handle.stats() == Stats()
         assert handle.flush()
+
+
+def test_store_keeps_an_account_and_acknowledges(provider: TracerProvider, tmp_path: Path) -> None:
+    """What is committed counts as sent, while the handle is open and after its shutdown."""
+    with configure(tracer_provider=provider, store=tmp_path / "t.db") as handle:
+        runs(3)
+        assert handle.stats().ended == 3
+        assert handle.flush()
+        assert handle.stats() == Stats(ended=3, sent=3)
+        runs(1)
+    assert handle.stats() == Stats(ended=4, sent=4)
+    assert handle.flush()
+    with Store(tmp_path / "t.db") as store:
+        assert [summary.name for summary in store.traces()] == ["r0", "r2", "r1", "r0"]
 
 
 def test_two_otlp_outputs_count_each_span_and_keep_it_apart(

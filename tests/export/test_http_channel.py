@@ -117,7 +117,7 @@ def test_status_decides(status: int, expected: str) -> None:
         ("7", 7, 7),
         (" 1.5 ", 1.5, 1.5),
         ("-3", 0, 0),
-        (formatdate(time.time() + 3600, usegmt=True), 1800, 3601),
+        pytest.param(formatdate(time.time() + 3600, usegmt=True), 1800, 3601, id="in an hour"),
         (formatdate(0, usegmt=True), 0, 0),
         ("Fri, 31 Dec 2100 23:59:59", 1e9, 1e10),
     ],

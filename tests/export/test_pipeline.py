@@ -889,7 +889,7 @@ def test_exception_of_a_signal_handler_at_any_step_loses_no_span(tmp_path: Path,
         peer.answer = taking
         assert pipeline.force_flush(20_000)
         stats = pipeline.stats()
-    assert at > 50
+    assert at > 30
     assert (stats.waiting, stats.adopted, stats.sent) == (0, 0, stats.ended)
     assert max(Counter(peer.taken).values()) == 1
     assert len(peer.taken) == stats.ended

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otelbridge.encoding.units import Group, Item
 from otelbridge.export import _segment
-from otelbridge.export.units import Group, Item
 
 MARKER = b"OTB\x01\xde\xad\xbe\xef"
 

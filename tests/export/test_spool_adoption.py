@@ -29,7 +29,7 @@ from spooled import (
     soon,
 )
 
-from otelbridge.export import _file_lock
+from otelbridge import _file_lock
 from otelbridge.export import spool as spool_module
 from otelbridge.export._process_folder import ProcessFolder, process_folders
 from otelbridge.export.spool import Spool

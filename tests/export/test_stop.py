@@ -15,6 +15,7 @@ import pytest
 from receivers import Received, http_receiver
 
 ROOT = Path(__file__).parent.parent.parent
+PATIENCE_S = 120  # a machine on which much else is done; a program that hangs does so for longer
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="signals and forks are those of POSIX"
@@ -82,7 +83,7 @@ def is_ready(process: subprocess.Popen[str]) -> None:
 
 def ended(process: subprocess.Popen[str], status: int) -> str:
     """Wait for the end of a program, and return what it wrote to standard error."""
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == status, out + err
     return err
 
@@ -208,7 +209,7 @@ def test_sigterm_at_any_moment_loses_no_span(
     began = time.monotonic()
     told = ended(program, -signal.SIGTERM)
     assert time.monotonic() - began < 9.5
-    if "wait on disk" in told:
+    if " on disk for the next" in told:
         replay(start, received)
     assert told.count("#") <= len(ids(received)) <= told.count("#") + 1
 
@@ -232,7 +233,7 @@ def test_sigterm_while_the_main_thread_waits(start: Start, silent: str, waiting:
     time.sleep(0.2)
     began = time.monotonic()
     program.terminate()
-    assert "has not sent 1 spans" in ended(program, -signal.SIGTERM)
+    assert "has not sent 1 span to" in ended(program, -signal.SIGTERM)
     assert time.monotonic() - began < 30
 
 
@@ -272,7 +273,7 @@ def test_handler_of_the_application_may_use_the_handle(
         sys.exit(3)
     signal.signal(signal.SIGTERM, on_term)
     work("a")
-    with handle._pipelines[0]._account.lock:
+    with handle._accounted[0]._account.lock:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
     """
@@ -352,7 +353,7 @@ def test_durable_loses_nothing_without_any_handler(
     {how}
     """
     program = start(code, received.url if up else refused)
-    program.communicate(timeout=40)
+    program.communicate(timeout=PATIENCE_S)
     assert program.returncode in (9, -signal.SIGKILL)
     replay(start, received)
     assert len(ids(received)) == 700
@@ -377,7 +378,7 @@ def test_last_moment_of_a_child_still_sends(
     if up:
         assert told == ""
     else:
-        assert "they wait on disk" in told
+        assert "it waits on disk" in told
         replay(start, received)
     assert received.names == ["late"]
 
@@ -525,7 +526,7 @@ def test_fork_while_threads_end_spans_and_send(start: Start, received: Received)
     """
     variables = {"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8"}
     program = start(code, received.url, **variables)
-    out, err = program.communicate(timeout=60)
+    out, err = program.communicate(timeout=PATIENCE_S)
     assert program.returncode == 0, out + err
     names = received.names
     assert len(ids(received)) == len(names)
