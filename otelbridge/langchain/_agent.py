@@ -51,6 +51,11 @@ def agent_of(words: Mapping[str, Any]) -> str | None:
     return named if _SAYS_AGENT.search(named) else None
 
 
+def may_be_agent(words: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+    """Return False for what can be no agent where no graph is at hand: nearly every chain."""
+    return metadata.get("ls_integration") == _INTEGRATION or words.get("name") == _EXECUTOR
+
+
 def _without_graph(name: Any, metadata: Any) -> str | None:
     if name == _EXECUTOR:
         return ""

@@ -33,22 +33,31 @@ _SUPPRESSED_FORMERLY = "suppress_instrumentation"  # which instrumentations stil
 Words = dict[str, Any]
 _Told = list[Any]
 Split = Callable[[_Told], "tuple[OtelCallbackHandler | None, _Told]"]
+"""Gives our handler among those to be told, or None, and the others."""
 _Action = Callable[["Settings", _Told, tuple[Any, ...], Words], "LangChainRun | None"]
 
 
-def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., None]:
+def sync_dispatch(
+    original: Callable[..., None], split: Split, hook: type[OtelCallbackHandler]
+) -> Callable[..., None]:
     """Return what stands in for ``handle_event``.
 
     Args:
         original: upstream's.
-        split: gives our handler among those to be told, or None, and the others.
+        split: finds our handler.
+        hook: what our handler is where no call was given one.
     """
 
     @wraps(original)
     def handle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours, others = split(handlers)
+        ours: OtelCallbackHandler | None
+        others: _Told
+        if len(handlers) == 1 and type(handlers[0]) is hook:  # most apps have no others
+            ours, others = handlers[0], _NOBODY
+        else:
+            ours, others = split(handlers)
         if ours is None:
             return original(handlers, event_name, ignore, *args, **kwargs)
         act, begun = _ACTIONS.get(event_name), None
@@ -70,7 +79,9 @@ def sync_dispatch(original: Callable[..., None], split: Split) -> Callable[..., 
 
 
 def async_dispatch(
-    original: Callable[..., Coroutine[Any, Any, None]], split: Split
+    original: Callable[..., Coroutine[Any, Any, None]],
+    split: Split,
+    hook: type[OtelCallbackHandler],
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Return what stands in for ``ahandle_event``; ours is served before the first await."""
 
@@ -78,7 +89,12 @@ def async_dispatch(
     async def ahandle_event(
         handlers: _Told, event_name: str, ignore: str | None, *args: Any, **kwargs: Any
     ) -> None:
-        ours, others = split(handlers)
+        ours: OtelCallbackHandler | None
+        others: _Told
+        if len(handlers) == 1 and type(handlers[0]) is hook:  # most apps have no others
+            ours, others = handlers[0], _NOBODY
+        else:
+            ours, others = split(handlers)
         if ours is None:
             return await original(handlers, event_name, ignore, *args, **kwargs)
         act, begun = _ACTIONS.get(event_name), None
@@ -118,20 +134,16 @@ def _start(kind: str, run_type: str) -> _Action:
         otel = get_otel()
         if is_suppressed(otel):
             return None
-        scope = cast("Scope | None", otel.get(SCOPE_KEY))
+        scope: Scope | None = otel.get(SCOPE_KEY)  # type: ignore[assignment]
         tags = words.get("tags")
         if tags and HIDDEN_TAG in tags and not settings.include_hidden:
             _hidden.begin(words["run_id"], words.get("parent_run_id"), otel)
             if scope is not None:
                 scope.pass_over(run_type, words["run_id"])
             return None
-        graph = None
-        if scope is not None:
-            if scope.begun(words["run_id"]) is not None:
-                return None  # an async chat model tells each of several handlers by itself
-            otel = Context({key: held for key, held in otel.items() if key != SCOPE_KEY})
-            graph = scope.graph
-        run = LangChainRun(settings, told, kind, run_type, args, words, otel, graph)
+        if scope is not None and scope.begun(words["run_id"]) is not None:
+            return None  # an async chat model tells each of several handlers by itself
+        run = LangChainRun(settings, told, kind, run_type, args, words, otel, scope)
         if scope is not None:
             scope.claim(run)
         return run
@@ -153,7 +165,7 @@ def _fail(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) 
 
 def _token(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
     run = _run_ids.live.get(words["run_id"].int)
-    if isinstance(run, LangChainRun) and (run.wants_chunks or not run.is_only):
+    if isinstance(run, LangChainRun) and (run.wants_chunks or run._shadowed is not None):
         _one_of(run, words["run_id"], told).note_chunk()
 
 
@@ -164,13 +176,15 @@ def _stream_event(settings: Settings, told: _Told, args: tuple[Any, ...], words:
 
 
 def _custom_event(settings: Settings, told: _Told, args: tuple[Any, ...], words: Words) -> None:
-    if is_suppressed(get_otel()):
-        return
     run_id = words["run_id"]
     run = _run_ids.live.get(run_id.int)
+    if run is not None and not run.recorded:
+        return
+    if is_suppressed(get_otel()):
+        return
     if run is None:
         record_event(run_id, args[0], args[1])
-    elif run.recorded:
+    else:
         run.record(args[0], args[1])
 
 
@@ -196,7 +210,9 @@ _ACTIONS: Mapping[str, _Action] = {
 
 def is_suppressed(otel: Context) -> bool:
     """Return whether the application has asked for no spans here."""
-    return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
+    if _SUPPRESSED in otel or _SUPPRESSED_FORMERLY in otel:
+        return bool(otel.get(_SUPPRESSED) or otel.get(_SUPPRESSED_FORMERLY))
+    return False
 
 
 def _run_of(run_id: UUID, told: _Told) -> LangChainRun | None:

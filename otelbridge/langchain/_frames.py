@@ -19,10 +19,10 @@ from opentelemetry.context import Context
 from otelbridge import _run_ids
 from otelbridge.context import RUN_KEY, Inside, Pump, Steps, get_otel, set_otel
 from otelbridge.langchain import _hidden
+from otelbridge.langchain._runs import LangChainRun
 from otelbridge.runnables._in_run import unregistered
 
 if TYPE_CHECKING:
-    from otelbridge.langchain._runs import LangChainRun
     from otelbridge.run import Run
 
 T = TypeVar("T")
@@ -32,13 +32,21 @@ _ENDED = Context()
 
 Open = Callable[[Sequence[Any], Mapping[str, Any]], "Frame"]
 """Opens the frame of a call with these arguments."""
+OpenOrNot = Callable[[Sequence[Any], Mapping[str, Any]], "Frame | None"]
+"""As ``Open``; None where the call needs no frame."""
 Method = Callable[..., Any]
 
 
 class Frame(Inside):
-    """One call of a method, in an OTel Context of its own."""
+    """One call of a method, in an OTel Context of its own.
+
+    Attributes:
+        is_entering: whether ``run`` may have to change that context before the next step.
+    """
 
     __slots__ = ()
+
+    is_entering = False
 
     def end(self, error: BaseException | None = None) -> None:
         """Leave the frame, by ``error`` if there is one."""
@@ -55,14 +63,14 @@ class Scope(Frame):
         graph: the graph that is called, if it is one.
     """
 
-    __slots__ = ("_enters", "_hidden", "_kind", "_room", "_runs", "graph")
+    __slots__ = ("_hidden", "_kind", "_room", "_runs", "graph", "is_entering")
 
     def __init__(self, kind: str, room: int, *, enters: bool, graph: Any = None) -> None:
-        super().__init__(Context({**get_otel(), SCOPE_KEY: self}))
+        self._otel = Context({**get_otel(), SCOPE_KEY: self})
         self.graph = graph
         self._kind = kind
         self._room = room
-        self._enters = enters and room == 1
+        self.is_entering = enters and room == 1
         self._runs: list[LangChainRun] = []
         self._hidden: list[UUID] = []
 
@@ -72,8 +80,12 @@ class Scope(Frame):
             return
         self._room -= 1
         self._runs.append(run)
-        if self._enters:
+        if self.is_entering:
             set_otel(run.otel)  # in the frame's own step, or in a child task, which drops it
+
+    def leave_out(self, inside: dict[str, Any]) -> None:
+        """Take the scope out of what the body of its run sees: that is another call."""
+        inside.pop(SCOPE_KEY, None)
 
     def pass_over(self, run_type: str, run_id: UUID) -> None:
         """Take a run without a span that has begun in this call, if it belongs here."""
@@ -83,16 +95,19 @@ class Scope(Frame):
 
     def begun(self, run_id: UUID) -> LangChainRun | None:
         """Return the run with this id that has begun in this call, or None."""
-        return next((run for run in self._runs if run.is_named(run_id)), None)
+        for run in self._runs:
+            if run.is_named(run_id):
+                return run
+        return None
 
     def run(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call ``func`` inside the scope's context: the run's, once it has begun."""
-        if self._enters and self._runs:
-            self._enters = False
+        if self.is_entering and self._runs:
+            self.is_entering = False
             run = self._runs[0]
             if self._otel.get(RUN_KEY) is not run and not run.ended:
                 self._otel = run.otel  # it has begun in a child task
-        before = get_otel()  # as in ``Inside.run``, which a stream would call for each chunk
+        before = get_otel()  # as in ``Inside.run``
         set_otel(self._otel)
         try:
             return func(*args, **kwargs)
@@ -102,10 +117,11 @@ class Scope(Frame):
 
     def end(self, error: BaseException | None = None) -> None:
         """End the runs that are still open; the scope holds nothing any more."""
-        super().end(error)
+        self._otel = _ENDED
         self._room = 0
-        for run_id in self._hidden:
-            _hidden.end(run_id)
+        if self._hidden:
+            for run_id in self._hidden:
+                _hidden.end(run_id)
         for run in self._runs:
             if not run.ended:
                 run.break_off(error)
@@ -152,11 +168,10 @@ def scope_of_prompts(kind: str) -> Open:
     return open_
 
 
-def body_of_run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame:
-    """Open the frame of a body that gets the manager of its run."""
+def body_of_run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame | None:
+    """Open the frame of a body that gets the manager of its run, unless that is current."""
     run = _run_of(kwargs.get("run_manager"))
-    here = get_otel()
-    return Frame(here if run is None or here.get(RUN_KEY) is run else run.otel)
+    return None if run is None or get_otel().get(RUN_KEY) is run else Frame(run.otel)
 
 
 def stream_of_run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame:
@@ -169,19 +184,19 @@ def stream_of_run(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Frame:
 
 
 def _run_of(manager: Any) -> LangChainRun | None:
-    from otelbridge.langchain._runs import LangChainRun
-
     run_id = getattr(manager, "run_id", None)
     run: Run | None = None if run_id is None else _run_ids.live.get(run_id.int)
     return (run.heard(manager.handlers) or run) if isinstance(run, LangChainRun) else None
 
 
-def around_call(open_: Open, original: Method) -> Method:
+def around_call(open_: OpenOrNot, original: Method) -> Method:
     """Return a sync method with a frame around it."""
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         frame = open_(args, kwargs)
+        if frame is None:
+            return original(*args, **kwargs)
         try:
             return frame.run(original, *args, **kwargs)
         except BaseException as error:
@@ -193,12 +208,14 @@ def around_call(open_: Open, original: Method) -> Method:
     return call
 
 
-def around_coroutine(open_: Open, original: Method) -> Method:
+def around_coroutine(open_: OpenOrNot, original: Method) -> Method:
     """Return a coroutine method with a frame around it."""
 
     @wraps(original)
     async def call(*args: Any, **kwargs: Any) -> Any:
         frame = open_(args, kwargs)
+        if frame is None:
+            return await original(*args, **kwargs)
         try:
             return await Steps(original(*args, **kwargs), frame)
         except BaseException as error:
@@ -229,7 +246,18 @@ def around_generator(open_: Open, original: Method) -> Method:
                 except BaseException as thrown:
                     chunk = enter(chunks.throw, thrown)
                 else:
-                    chunk = enter(step) if sent is None else enter(chunks.send, sent)
+                    if sent is not None:
+                        chunk = enter(chunks.send, sent)
+                    elif frame.is_entering:
+                        chunk = enter(step)
+                    else:  # as ``frame.run`` does, whose call is half of what a chunk costs
+                        before = get_otel()
+                        set_otel(frame._otel)
+                        try:
+                            chunk = step()
+                        finally:
+                            frame._otel = get_otel()
+                            set_otel(before)
         except StopIteration as done:
             return done.value
         except BaseException as error:
@@ -253,7 +281,16 @@ def around_async_generator(open_: Open, original: Method) -> Method:
         send, box = pump.send, pump.box
         try:
             while True:
-                waiting = enter(send, None)
+                if frame.is_entering:
+                    waiting = enter(send, None)
+                else:  # as ``frame.run`` does
+                    before = get_otel()
+                    set_otel(frame._otel)
+                    try:
+                        waiting = send(None)
+                    finally:
+                        frame._otel = get_otel()
+                        set_otel(before)
                 if waiting is not box:
                     await pump.rest(waiting)
                 chunk = box[0]

@@ -88,7 +88,7 @@ def _model(operation: str, serialized: Source, words: Words, version: Convention
         attributes[semconv.REQUEST_MODEL] = model
         name = f"{operation} {model}"
     add_request(attributes, params, metadata, version)
-    if "kwargs" in serialized:
+    if serialized.get("kwargs"):
         add_server(attributes, mapping(serialized["kwargs"]))
     return Described(name, SpanKind.CLIENT, attributes)
 

@@ -131,7 +131,8 @@ def add_request(
             if (found := read(value)) is not None:
                 attributes[attribute] = found
     for attribute, key, read in _METADATA:
-        if attribute not in attributes and (found := read(metadata.get(key))) is not None:
+        is_free = key in metadata and attribute not in attributes
+        if is_free and (found := read(metadata[key])) is not None:
             attributes[attribute] = found
     if "ls_stop" in metadata and (stop := texts(metadata["ls_stop"])):
         attributes[semconv.REQUEST_STOP_SEQUENCES] = stop  # as this call has it

@@ -48,6 +48,11 @@ def install() -> None:
             _watch(name)
 
 
+def is_in_place() -> bool:
+    """Return whether LangChain is entered, by ``instrument()`` or for a handler."""
+    return _state.patches is not None
+
+
 def instrument(settings: Settings) -> None:
     """Trace every run of the process."""
     with _state.lock:

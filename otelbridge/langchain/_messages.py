@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from otelbridge._conversation import MESSAGES, Conversation
 from otelbridge.langchain import _genai_semconv as semconv
 from otelbridge.langchain._genai_response import (
     finish_reason,
@@ -89,14 +90,29 @@ def answered(kind: str, response: Any, conventions: Conventions = PUBLISHED) -> 
 def _history(messages: list[Any], provider: Any) -> Content:
     found: Content = {}
     if provider in _APART:
-        count = next((n for n, m in enumerate(messages) if _role(m) != "system"), len(messages))
+        count = _instructions(messages)
         parts = [part for m in messages[:count] for part in parts_of(_content(m))]
         if parts:
             found[semconv.SYSTEM_INSTRUCTIONS] = parts
         messages = messages[count:]
     if messages:
-        found[semconv.INPUT_MESSAGES] = [message_of(message) for message in messages]
+        known = [message_of(message) for message in messages]
+        found[semconv.INPUT_MESSAGES] = Conversation(known, _instructions(messages))
     return found
+
+
+def _instructions(messages: list[Any]) -> int:
+    """Return how many messages at the start are the system's."""
+    return next((n for n, m in enumerate(messages) if _role(m) != "system"), len(messages))
+
+
+def spoken(value: Any) -> Any:
+    """Return a chain's input or output so that of its messages, if it has some, the last stay."""
+    if type(value) is dict and type(said := value.get(MESSAGES)) is list:
+        return {**value, MESSAGES: Conversation(said, _instructions(said))}
+    if type(value) is list and value and all(hasattr(one, "content") for one in value):
+        return Conversation(value, _instructions(value))
+    return value
 
 
 def _request(params: dict[str, Any]) -> Content:
@@ -114,6 +130,9 @@ def message_of(message: Any) -> Message:
     role = _role(message)
     content = _content(message)
     found: Message = {"role": role}
+    name = _field(message, "name")
+    if isinstance(name, str) and name:
+        found["name"] = name
     if role == "tool":
         answer = parts_of(content) if isinstance(content, (list, tuple)) else content
         call_id = _field(message, "tool_call_id")
@@ -123,9 +142,6 @@ def message_of(message: Any) -> Message:
         found["parts"] = [part]
     else:
         found["parts"] = [*_thoughts(message), *parts_of(content), *_tool_calls(message)]
-    name = _field(message, "name")
-    if isinstance(name, str) and name:
-        found["name"] = name
     return found
 
 
@@ -220,10 +236,11 @@ _REASONS: Final = {
 
 def _output(message: Any, reason: str | None, conventions: Conventions) -> Message:
     found = message_of(message)
-    if not conventions.newest:  # where it is deprecated
-        folded = (reason or "unknown").lower()
-        found["finish_reason"] = _REASONS.get(folded, folded)
-    return found
+    if conventions.newest:  # where it is deprecated
+        return found
+    folded = (reason or "unknown").lower()
+    # Before the parts, which may leave no room for what comes behind them.
+    return {"role": found["role"], "finish_reason": _REASONS.get(folded, folded), **found}
 
 
 def _result(response: Any) -> Any:

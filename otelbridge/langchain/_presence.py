@@ -17,7 +17,8 @@ class OtelCallbackHandler(BaseCallbackHandler):
 
     Every run of such a call gets its span, as with ``instrument()``, and no other run does. Where
     both are in use, a run has one span. It sits in lists of handlers only to be found there:
-    its methods are called where LangChain has changed so much that it cannot be entered.
+    its methods are called where LangChain has changed so much that it cannot be entered, and after
+    ``uninstrument()``: a call that begins then is traced again.
 
     Args:
         tracer_provider: makes the spans; the global one when left out.
@@ -68,75 +69,103 @@ class OtelCallbackHandler(BaseCallbackHandler):
     def __reduce__(self) -> Any:
         return OtelCallbackHandler, ()  # providers stay in their process
 
+    def _hear(self, event: str, args: tuple[Any, ...], words: dict[str, Any]) -> None:
+        """Take a callback that only comes here where LangChain is not entered."""
+        from otelbridge.langchain import _installed
+
+        if not _installed.is_in_place() and not self._comes_back(event, words):
+            return
+        _events.hear(self.settings, event, args, words)
+
+    def _comes_back(self, event: str, words: dict[str, Any]) -> bool:
+        """Return whether a new call begins, after ``uninstrument()``: LangChain is entered again.
+
+        What was under way then goes on untraced.
+        """
+        from otelbridge.langchain import _installed
+
+        is_new = event.endswith("_start") and words.get("parent_run_id") is None
+        if is_new:
+            _installed.install()
+        return is_new
+
     def on_chain_start(self, serialized: Any, inputs: Any, **words: Any) -> None:
         """Begin a run, where callbacks are all that there is."""
-        _events.hear(self.settings, "on_chain_start", (serialized, inputs), words)
+        self._hear("on_chain_start", (serialized, inputs), words)
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, "on_chat_model_start", (serialized, messages), words)
+        self._hear("on_chat_model_start", (serialized, messages), words)
 
     def on_llm_start(self, serialized: Any, prompts: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, "on_llm_start", (serialized, prompts), words)
+        self._hear("on_llm_start", (serialized, prompts), words)
 
     def on_tool_start(self, serialized: Any, input_str: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, "on_tool_start", (serialized, input_str), words)
+        self._hear("on_tool_start", (serialized, input_str), words)
 
     def on_retriever_start(self, serialized: Any, query: Any, **words: Any) -> None:
         """As ``on_chain_start``."""
-        _events.hear(self.settings, "on_retriever_start", (serialized, query), words)
+        self._hear("on_retriever_start", (serialized, query), words)
 
     def on_chain_end(self, outputs: Any, **words: Any) -> None:
         """End a run, where callbacks are all that there is."""
-        _events.hear(self.settings, "on_chain_end", (outputs,), words)
+        self._hear("on_chain_end", (outputs,), words)
 
     def on_llm_end(self, response: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, "on_llm_end", (response,), words)
+        self._hear("on_llm_end", (response,), words)
 
     def on_tool_end(self, output: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, "on_tool_end", (output,), words)
+        self._hear("on_tool_end", (output,), words)
 
     def on_retriever_end(self, documents: Any, **words: Any) -> None:
         """As ``on_chain_end``."""
-        _events.hear(self.settings, "on_retriever_end", (documents,), words)
+        self._hear("on_retriever_end", (documents,), words)
 
     def on_chain_error(self, error: BaseException, **words: Any) -> None:
         """End a run that has failed, where callbacks are all that there is."""
-        _events.hear(self.settings, "on_chain_error", (error,), words)
+        self._hear("on_chain_error", (error,), words)
 
     def on_llm_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, "on_llm_error", (error,), words)
+        self._hear("on_llm_error", (error,), words)
 
     def on_tool_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, "on_tool_error", (error,), words)
+        self._hear("on_tool_error", (error,), words)
 
     def on_retriever_error(self, error: BaseException, **words: Any) -> None:
         """As ``on_chain_error``."""
-        _events.hear(self.settings, "on_retriever_error", (error,), words)
+        self._hear("on_retriever_error", (error,), words)
 
     def on_llm_new_token(self, token: Any, **words: Any) -> None:
         """Note the time of a chunk."""
-        _events.hear(self.settings, "on_llm_new_token", (token,), words)
+        self._hear("on_llm_new_token", (token,), words)
 
     def on_custom_event(self, name: str, data: Any, **words: Any) -> None:
         """Record a custom event, where callbacks are all that there is."""
-        _events.hear(self.settings, "on_custom_event", (name, data), words)
+        self._hear("on_custom_event", (name, data), words)
 
 
 class Hook(OtelCallbackHandler):
     """The one that ``instrument()`` puts among the handlers of every call."""
+
+    # Upstream asks whether it is one of its own streaming handlers: a protocol that is checked at
+    # run time, which takes longer than ending a span unless the answer is found here.
+    tap_output_aiter = None
+    tap_output_iter = None
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def __reduce__(self) -> Any:
         return _hook_of_process, ()
+
+    def _comes_back(self, event: str, words: dict[str, Any]) -> bool:
+        return False
 
 
 def _hook_of_process() -> OtelCallbackHandler:
@@ -145,13 +174,18 @@ def _hook_of_process() -> OtelCallbackHandler:
     return _installed.hook() or OtelCallbackHandler()
 
 
-_NOBODY: list[Any] = []
-
-
 def split(handlers: list[Any]) -> tuple[OtelCallbackHandler | None, list[Any]]:
     """Return ours among ``handlers``, or None, and the others; one given to a call goes first."""
-    if len(handlers) == 1 and type(handlers[0]) is Hook:  # most apps have no handlers of their own
-        return handlers[0], _NOBODY
+    if not handlers:
+        return None, handlers
+    last = handlers[-1]
+    if type(last) is Hook:  # where LangChain puts it, behind those that a call is given
+        others = handlers[:-1]
+        for handler in others:
+            if isinstance(handler, OtelCallbackHandler):
+                break
+        else:
+            return last, others
     ours = None
     others = []
     for handler in handlers:

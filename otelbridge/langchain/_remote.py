@@ -17,7 +17,7 @@ from opentelemetry.propagate import inject
 from otelbridge import _run_ids
 from otelbridge._tracing import guard
 from otelbridge.context import get_otel
-from otelbridge.langchain import _frames
+from otelbridge.langchain import _frames, _remote_streams
 from otelbridge.langchain._events import is_suppressed
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
@@ -28,6 +28,7 @@ def enter(remote: ModuleType, patches: Patches) -> None:
     graph = remote.RemoteGraph
     patches.put(graph, "stream", partial(_frames.around_generator, partial(_open, "sync_client")))
     patches.put(graph, "astream", partial(_frames.around_async_generator, partial(_open, "client")))
+    _remote_streams.enter(graph, patches, _begin)
 
 
 class _RemoteCall(_frames.Frame):

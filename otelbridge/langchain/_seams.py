@@ -14,6 +14,7 @@ where                                     relied on
                                           local variable ``run_manager``
 methods of models, tools, retrievers      they begin one run a call (``generate``: a prompt)
 and graphs
+``RunnableSeq.trace_policy``              with ``process_inputs`` and ``process_outputs``
 ========================================  ==========================================================
 
 Whatever is not as expected is left alone, with one warning; the rest still works.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -34,7 +35,6 @@ from otelbridge.context import RUN_KEY, body_context, get_otel, set_otel
 from otelbridge.langchain import _borders, _frames, _graphs, _remote
 from otelbridge.langchain._patch import Patches
 from otelbridge.langchain._runs import LangChainRun
-from otelbridge.runnables.base import Runnable
 
 logger = logging.getLogger("otelbridge")
 
@@ -44,12 +44,12 @@ NAMES_EVERY_BODY = "_set_config_context"
 
 def _callbacks(manager: ModuleType, patches: Patches) -> None:
     from otelbridge.langchain._events import async_dispatch, sync_dispatch
-    from otelbridge.langchain._presence import split
+    from otelbridge.langchain._presence import Hook, split
 
     _expect("handle_event", manager.CallbackManager.on_chain_start)
     _expect("ahandle_event", manager.AsyncCallbackManager.on_chain_start)
-    patches.put(manager, "handle_event", partial(sync_dispatch, split=split))
-    patches.put(manager, "ahandle_event", partial(async_dispatch, split=split))
+    patches.put(manager, "handle_event", partial(sync_dispatch, split=split, hook=Hook))
+    patches.put(manager, "ahandle_event", partial(async_dispatch, split=split, hook=Hook))
 
 
 def _configs(config: ModuleType, patches: Patches) -> None:
@@ -91,8 +91,6 @@ def _enter_body(config: Mapping[str, Any]) -> None:
 
 
 def _runnables(base: ModuleType, patches: Patches) -> None:
-    # Native runnables may be steps of LangChain's chains. That is no patch, and stays.
-    base.Runnable.register(Runnable)
     name = "_transform_stream_with_config"
     stream = vars(base.Runnable).get(name)
     if "run_manager" not in getattr(getattr(stream, "__code__", None), "co_varnames", ()):
@@ -138,12 +136,39 @@ def _model(model: Any, patches: Patches) -> None:
 
 def _nodes(runnable: ModuleType, patches: Patches) -> None:
     _bodies(runnable, patches)
+    sequence = runnable.RunnableSeq
     if sys.version_info < (3, 11):  # there LangGraph gives the bodies of async nodes no context
         opened = _frames.scope("chain")
-        for kind in (runnable.RunnableCallable, runnable.RunnableSeq):
+        for kind in (runnable.RunnableCallable, sequence):
             patches.put(kind, "ainvoke", partial(_frames.around_coroutine, opened))
-        sequence = runnable.RunnableSeq  # a node, when events are streamed
+        # a node, when events are streamed
         patches.put(sequence, "astream", partial(_frames.around_async_generator, opened))
+    elif hasattr(runnable, "TracePolicy"):
+        patches.put(sequence, "ainvoke", partial(_frames.around_coroutine, _scope_of_two_parts))
+        patches.put(sequence, "astream", _around_two_parts)
+
+
+def _scope_of_two_parts(args: Sequence[Any], kwargs: Mapping[str, Any]) -> _frames.Frame | None:
+    """Open the scope of a node that has a policy of its own for tracers.
+
+    LangGraph (since 1.2) then tells tracers apart from other handlers, and a cancel in between
+    leaves the others without an end.
+    """
+    policy = args[0].trace_policy
+    if policy.process_inputs is None and policy.process_outputs is None:
+        return None
+    return _frames.Scope("chain", 1, enters=False)
+
+
+def _around_two_parts(original: Callable[..., Any]) -> Callable[..., Any]:
+    framed = _frames.around_async_generator(_frames.scope("chain", enters=False), original)
+
+    @wraps(original)
+    def astream(*args: Any, **kwargs: Any) -> Any:
+        needs_frame = _scope_of_two_parts(args, kwargs) is not None
+        return (framed if needs_frame else original)(*args, **kwargs)
+
+    return astream
 
 
 def _graph(main: ModuleType, patches: Patches) -> None:

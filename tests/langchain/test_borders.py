@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import pickle
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,10 @@ from drawing import drawn
 from forms import Form, every_form, every_form_with_context, needs_context
 from langchain_core import callbacks
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import Runnable as TheirRunnable
 from langchain_core.runnables import RunnableLambda as TheirLambda
-from traced import Traced
+from programs_apart import run_apart
+from traced import Captured, Traced
 
 import otelbridge
 from otelbridge import RunnableLambda as OurLambda
@@ -65,20 +67,6 @@ def ours(value: Any) -> Any:
     return value
 
 
-class Captured:
-    """A runnable whose root run is captured, also where no context says so: in a new thread."""
-
-    def __init__(self, traced: Traced, runnable: Any) -> None:
-        self._traced, self._runnable = traced, runnable
-
-    def invoke(self, *args: Any) -> Any:
-        with self._traced.captured.active():
-            return self._runnable.invoke(*args)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runnable, name)
-
-
 def _nested(outer: type[Any], inner: Any) -> Any:
     async def acall(value: Any) -> Any:
         return await inner.ainvoke(value)
@@ -92,11 +80,7 @@ NESTED = {
     "theirs in ours": (_nested(OurLambda, THEIRS), "theirs"),
     "ours in theirs": (_nested(TheirLambda, OURS), "ours"),
 }
-# Made when they are traced: LangChain's chains take native steps from then on.
-STEPS: dict[str, Callable[[], Any]] = {
-    "theirs behind ours": lambda: OURS | THEIRS,
-    "ours behind theirs": lambda: THEIRS | OURS,
-}
+STEPS = {"theirs behind ours": OURS | THEIRS, "ours behind theirs": THEIRS | OURS}
 
 
 @every_form_with_context
@@ -124,7 +108,7 @@ def test_in_a_body_all_is_inherited(name: str, form: Form, traced: Traced) -> No
 def test_as_steps_of_each_others_chains(name: str, form: Form, traced: Traced) -> None:
     """A step is below the chain, whichever library either is of."""
     heard = Heard()
-    form(Captured(traced, STEPS[name]()), "a", traced.config(heard, **CONFIG))
+    form(Captured(traced, STEPS[name]), "a", traced.config(heard, **CONFIG))
     first, second = ("ours", "theirs") if name == "theirs behind ours" else ("theirs", "ours")
     assert drawn(traced.captured) == (
         f"RunnableSequence\n  {first}\n    · {first} data='a'\n  {second}\n    · {second} data='a'"
@@ -210,3 +194,48 @@ def test_without_instrumentation_nothing_crosses_by_itself() -> None:
         "a", {"callbacks": [heard], "run_name": "outer"}
     )
     assert [said[:2] for said in heard.said] == [("start", "outer")]
+
+
+_STEP = """
+import json
+{imports}
+from otelbridge.testing import capture_runs
+
+
+def more(value):
+    return value + 1
+
+
+with capture_runs() as runs:
+    ours = OurLambda(more)
+    chain = TheirLambda(more) | ours | {{"a": TheirLambda(more) | ours}}
+    result = chain.invoke(1), list(chain.stream(1))
+    runs.assert_clean()
+print(json.dumps([result, runs.names, isinstance(1, TheirRunnable)]))
+"""
+_IMPORTS = {
+    "ours first": "from otelbridge import RunnableLambda as OurLambda",
+    "theirs first": (
+        "from langchain_core.runnables import Runnable as TheirRunnable\n"
+        "from langchain_core.runnables import RunnableLambda as TheirLambda"
+    ),
+}
+
+
+@pytest.mark.parametrize("first", _IMPORTS)
+def test_langchains_chains_take_native_steps_without_instrumentation(first: str) -> None:
+    """In whichever order the two are imported."""
+    imports = sorted(_IMPORTS.values(), key=lambda line: line != _IMPORTS[first])
+    result, names, is_any = run_apart(_STEP.format(imports="\n".join(imports)))
+    assert result == [{"a": 5}, [{"a": 5}]]
+    assert names == ["more"] * 4  # LangChain's own runs have no spans
+    assert not is_any
+
+
+def test_a_native_runnable_is_of_its_own_class() -> None:
+    """That LangChain takes it for a runnable changes nothing else."""
+    assert OURS.__class__ is OurLambda
+    assert isinstance(OURS, TheirRunnable)
+    copied = pickle.loads(pickle.dumps(OURS))
+    assert type(copied) is OurLambda
+    assert copied.invoke("a", {"callbacks": []}) == "a"

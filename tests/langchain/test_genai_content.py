@@ -402,7 +402,7 @@ def test_gate_redacts_each_leaf_and_gives_json() -> None:
     calls: Any = [{"id": "c1", "name": "pay", "args": {"card": "4111", "password": "p"}}]
     content = asked("chat_model", [[AIMessage("", tool_calls=calls)]], {})
     key = "gen_ai.input.messages"
-    (message,) = json.loads(gate.content(key, content[key]))
+    (message,) = json.loads(gate.content(key, content[key])[0])
     assert message["parts"] == [
         {
             "type": "tool_call",
@@ -457,4 +457,4 @@ def test_content_never_raises_and_is_json(kind: str, inputs: Any, words: dict[st
     """Whatever is given or answered, the gate makes it a text."""
     gate = Gate()
     for content in (asked(kind, inputs, words), answered(kind, inputs)):
-        assert all(isinstance(gate.content(key, value), str) for key, value in content.items())
+        assert all(isinstance(gate.content(key, value)[0], str) for key, value in content.items())

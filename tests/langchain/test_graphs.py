@@ -592,3 +592,45 @@ def test_hidden_plumbing_is_shown_where_it_is_asked_for() -> None:
         invoke(chain("a"), EMPTY)
         assert traces(captured) == ["Graph", "  a"]
     assert [line for line in shown if line in ("Graph", "  a")] == ["Graph", "  a"]
+
+
+@pytest.mark.parametrize("form", ["ainvoke", "astream"])
+async def test_a_node_cancelled_between_its_tracers_and_its_handlers_ends(form: str) -> None:
+    """A node with a policy for tracers tells them first; a cancel keeps its end from others."""
+    types = pytest.importorskip("langgraph.types")
+    if not hasattr(types, "TracePolicy"):
+        pytest.skip("this langgraph has no policies for tracers (1.2 has)")
+    from langchain_core.tracers.base import BaseTracer
+    from langchain_core.tracers.schemas import Run
+    from langgraph._internal._runnable import RunnableCallable, RunnableSeq
+
+    class Tracer(BaseTracer):
+        def _persist_run(self, run: Run) -> None:
+            pass
+
+    def recorded(output: Any) -> Any:
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        return {"recorded": True}
+
+    node: Any = RunnableSeq(
+        RunnableCallable(lambda value: value, trace=False),
+        RunnableCallable(lambda value: value, trace=False),
+        trace_policy=types.TracePolicy(process_outputs=recorded),
+    )
+
+    async def run() -> None:
+        config = {"callbacks": [Tracer()]}
+        if form == "ainvoke":
+            await node.ainvoke({}, config)
+        else:
+            async for _ in node.astream({}, config):
+                pass
+
+    with traced() as runs:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(run())
+        await asyncio.sleep(0.05)
+    (span,) = runs.spans
+    assert (span.name, about(span)[semconv.RUN_OUTCOME]) == ("RunnableSeq", "cancelled")

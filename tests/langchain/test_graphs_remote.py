@@ -6,6 +6,7 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -23,10 +24,11 @@ from graphs import (
 )
 from langgraph.graph import START, StateGraph
 from langgraph.pregel.remote import RemoteGraph
-from langgraph_api import LangGraphServer, langgraph_server
+from langgraph_api import RUN_3, LangGraphServer, event, langgraph_server
 from langgraph_sdk.client import LangGraphClient, SyncLangGraphClient
+from laws.exported import until
 from opentelemetry.trace import SpanKind
-from ways import captured_cleanly
+from ways import captured_cleanly, threaded
 
 Way = Callable[..., Any]
 # RemoteGraph leaves the response of a stream that is not read to its end to the garbage collector.
@@ -232,3 +234,176 @@ def test_uninstrumented_calls_are_as_before(way: Way, remote: RemoteGraph) -> No
     with captured_cleanly() as captured:
         way(remote, {"words": []})
         assert traces(captured) == []
+
+
+# ---------------------------------------------------------------------- event streams, version 3
+
+needs_remote_events = pytest.mark.skipif(
+    "stream_events" not in vars(RemoteGraph), reason="they came with langgraph 1.2"
+)
+Read = Callable[[Any], Any]
+
+
+def read_events(remote: RemoteGraph, config: Any = None, **kwargs: Any) -> Any:
+    with remote.stream_events({"words": []}, config, version="v3", **kwargs) as stream:
+        return list(stream.values)[-1], stream.output
+
+
+def aread_events(remote: RemoteGraph, config: Any = None, **kwargs: Any) -> Any:
+    async def main() -> Any:
+        async with await remote.astream_events(
+            {"words": []}, config, version="v3", **kwargs
+        ) as stream:
+            return [words async for words in stream.values][-1], await stream.output()
+
+    return asyncio.run(main())
+
+
+def read_in_thread(remote: RemoteGraph, config: Any = None, **kwargs: Any) -> Any:
+    return threaded(partial(read_events, remote, config, **kwargs))
+
+
+every_read = pytest.mark.parametrize("read", [read_events, aread_events, read_in_thread])
+
+
+@needs_remote_events
+@every_read
+def test_an_event_stream_is_a_client_span(
+    read: Read, remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """From its start on the server until it is closed; every request continues its trace."""
+    plain = read(remote)
+    with traced() as captured:
+        assert read(remote) == plain == ({"words": ["a", "b"]}, {"words": ["a", "b"]})
+        span = captured.find("Remote")
+        assert span.kind is SpanKind.CLIENT
+        about = dict(span.attributes or {})
+        assert (about["server.address"], about["server.port"]) == ("127.0.0.1", server.port)
+        assert traces(captured) == ["Remote"]
+    (_, before), (method, headers) = server.commands
+    assert method == "run.start"
+    assert "traceparent" not in before
+    assert sent(headers) == ids(span)
+
+
+@needs_remote_events
+@every_read
+def test_an_event_stream_by_its_handler(read: Read, remote: RemoteGraph) -> None:
+    """The call that has a handler of ours, and no other; tags and names are the run's."""
+    with traced_by_handler() as (captured, config):
+        read(remote, {**config, "tags": ["called"], "run_name": "Named"})
+        about = dict(captured.find("Named").attributes or {})
+        assert about["otelbridge.run.tags"] == ("called",)
+        assert traces(captured) == ["Named"]
+        read(remote)
+        assert traces(captured) == []
+
+
+@needs_remote_events
+@every_read
+def test_headers_of_an_event_streams_caller_stay(
+    read: Read, remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """Ours are added, and his mapping is as it was."""
+    mine = {"x-mine": "1", "traceparent": "his"}
+    with traced():
+        read(remote, headers=mine)
+    ((_, headers),) = server.commands
+    assert (headers["x-mine"], headers["traceparent"]) == ("1", "his")
+    assert mine == {"x-mine": "1", "traceparent": "his"}
+
+
+@needs_remote_events
+@every_read
+def test_an_event_streams_failure_is_the_spans(
+    read: Read, remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """What the server says of the run, and a request that it refuses."""
+    server.events = [*RUN_3[:-1], event("lifecycle", 4, {"event": "failed", "error": "no"})]
+    with traced() as captured:
+        with pytest.raises(RuntimeError, match="no"):
+            read(remote)
+        assert traces(captured) == ["Remote !RuntimeError"]
+        server.status = 503
+        with pytest.raises(httpx.HTTPError):
+            read(remote)
+        assert traces(captured) == ["Remote !httpx.HTTPStatusError"]
+
+
+@needs_remote_events
+def test_an_event_streams_failure_that_nobody_asked_for(
+    remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """The span says it, though nothing is raised."""
+    server.events = [*RUN_3[:-1], event("lifecycle", 4, {"event": "failed", "error": "no"})]
+    with traced() as captured:
+        with remote.stream_events({"words": []}, version="v3") as stream:
+            until(lambda: stream._sdk._run_done.done())
+        assert traces(captured) == ["Remote !RuntimeError"]
+
+
+@needs_remote_events
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_event_stream_that_is_left_early(
+    asks: bool, remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """It is closed; or interrupted, where the graph waits for an answer."""
+    question = event("input.requested", 4, {"interrupt_id": "i", "value": "?"})
+    server.events = [*RUN_3[:-1], *([question] if asks else [])]
+    outcome = "Remote ~interrupted" if asks else "Remote ~closed"
+    with traced() as captured:
+        with remote.stream_events({"words": []}, version="v3") as stream:
+            until(lambda: stream.interrupted is asks and bool(server.commands))
+            with captured.tracer.start_as_current_span("mine"):
+                pass
+        assert traces(captured) == [outcome, "mine"]
+
+        async def main() -> None:
+            async with await remote.astream_events({"words": []}, version="v3") as stream:
+                while await stream.interrupted() is not asks:
+                    await asyncio.sleep(0.01)
+            captured.assert_clean()
+
+        asyncio.run(main())
+        assert traces(captured) == [outcome]
+
+
+@needs_remote_events
+def test_an_event_stream_that_is_aborted_is_cancelled(
+    remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """And one that raises in its block has that as its error; one that is dropped is closed."""
+    server.events = RUN_3[:-1]
+    with traced() as captured:
+        with remote.stream_events({"words": []}, version="v3") as stream:
+            stream.abort()
+        assert traces(captured) == ["Remote ~cancelled"]
+        with pytest.raises(KeyError), remote.stream_events({"words": []}, version="v3"):
+            raise KeyError("mine")
+        assert traces(captured) == ["Remote !KeyError"]
+
+        async def main() -> None:
+            async with await remote.astream_events({"words": []}, version="v3") as stream:
+                await stream.abort()
+
+        asyncio.run(main())
+        assert traces(captured) == ["Remote ~cancelled"]
+        dropped = remote.stream_events({"words": []}, version="v3").__enter__()
+        sdk = dropped._sdk
+        del dropped
+        gc.collect()
+        assert traces(captured) == ["Remote ~closed"]
+        sdk.close()
+
+
+@needs_remote_events
+def test_an_event_stream_that_is_never_entered_asks_for_nothing(
+    remote: RemoteGraph, server: LangGraphServer
+) -> None:
+    """No request, no span; the versions that it has not are refused as before."""
+    with traced() as captured:
+        remote.stream_events({"words": []}, version="v3")
+        with pytest.raises(NotImplementedError):
+            asyncio.run(remote.astream_events({"words": []}, version="v2"))
+        assert traces(captured) == []
+    assert server.commands == []

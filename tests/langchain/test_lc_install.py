@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from drawing import drawn
+from forms import needs_context
+from langchain_core import callbacks
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.retrievers import BaseRetriever
@@ -192,6 +194,79 @@ def test_uninstrumented_while_a_run_is_in_flight(kind: str, traced: Traced) -> N
         traced.captured.clear()
         traced.on()
     traced.check()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=[needs_context] if form[0] == "a" else [])
+        for form in ("invoke", "stream", "ainvoke", "astream")
+    ],
+)
+def test_what_follows_in_a_call_that_was_in_flight_is_untraced(form: str, traced: Traced) -> None:
+    """No span is made any more, and no event, though the call still has the handler."""
+
+    def says(value: Any) -> Any:
+        callbacks.dispatch_custom_event("late", value)
+        return value
+
+    inner = RunnableLambda(says, name="inner") | Chat()
+    steps = chain(inside=langchain.uninstrument) | says | RunnableLambda(inner.invoke)
+    _use(steps.with_config(run_name="all"), form, "x", traced.config())
+    drawing = drawn(traced.captured)
+    # Where chunks are pulled through, a later step may have begun before.
+    assert all(line.endswith(" (closed)") for line in drawing.split("\n"))
+    assert "late" not in drawing
+    assert "model" not in drawing
+    assert not _installed.is_in_place()
+    traced.check()
+
+
+@pytest.mark.parametrize("form", ["invoke", "stream", "ainvoke", "astream", "thread"])
+@pytest.mark.parametrize(
+    "kind", ["chain", "tool", "chat model", "completion", "retriever", "graph"]
+)
+def test_a_handler_that_is_used_after_uninstrument(form: str, kind: str) -> None:
+    """Each call that begins is traced, whole, as before; and LangChain is entered again."""
+
+    def body() -> None:
+        with captured.tracer.start_as_current_span("mine"):
+            pass
+
+    make: dict[str, Any] = {
+        "chain": lambda: chain(inside=body),
+        "tool": lambda: Tool(inside=body),
+        "chat model": lambda: Chat(inside=body),
+        "completion": lambda: Completion(inside=body),
+        "retriever": lambda: Retriever(inside=body),
+        "graph": lambda: graph(node("a", body)),
+    }
+    value = {"x": 1} if kind == "graph" else "x"
+    with capture_runs() as captured:
+        traced = Traced("handler", captured).on()
+        try:
+            config = {**traced.config(), "run_name": "root"}
+
+            def call(runnable: Any) -> str:
+                if form == "thread":
+                    apart(_use, runnable, "invoke", value, config)
+                else:
+                    _use(runnable, form, value, config)
+                found = drawn(captured)
+                captured.clear()
+                return found
+
+            before = call(make[kind]())
+            langchain.uninstrument()
+            first = call(make[kind]())
+            assert _installed.is_in_place()
+            # The body of a model's or retriever's first call has been entered already.
+            assert sorted(first.split()) == sorted(before.split())
+            assert first == before or kind in ("chat model", "completion", "retriever")
+            assert call(make[kind]()) == before
+            traced.check()
+        finally:
+            langchain.uninstrument()
 
 
 def _use(runnable: Any, form: str, value: Any, config: Any) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from programs_apart import ROOT, run_apart
 
+from otelbridge.export.tree import render
+from otelbridge.store import Store, to_readable
+
 IS_LONG = bool(os.environ.get("CI"))
 
 IMPORTS_NOTHING = """
@@ -132,18 +135,57 @@ print(json.dumps([span.name for span in kept.get_finished_spans()]))
 )
 def test_zero_code(environment: dict[str, str], names: list[str], tmp_path: Path) -> None:
     """``opentelemetry-instrument python app.py`` traces an application that says nothing of us."""
+    done = _instrumented(ZERO_CODE, tmp_path, environment)
+    assert done.stdout.splitlines()[-1:] == [str(names).replace("'", '"')], done.stderr
+
+
+ZERO_CODE_TREE = """\
+RunnableSequence [chain]
+├─ first [chain]
+│    · progress  done={0}
+└─ second [chain]
+     · progress  done={0}
+"""
+
+
+def test_zero_code_into_the_store(tmp_path: Path) -> None:
+    """Its exporter named ``otelbridge`` keeps the whole trace where the command looks."""
+    path = tmp_path / "folder" / "traces.db"
+    text = """
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.runnables import RunnableLambda
+
+def body(x):
+    dispatch_custom_event("progress", {"done": x})
+    return x
+
+for number in range(2):
+    (RunnableLambda(body, name="first") | RunnableLambda(body, name="second")).invoke(number)
+"""
+    variables = {"OTEL_TRACES_EXPORTER": "otelbridge", "OTELBRIDGE_STORE": str(path)}
+    done = _instrumented(text, tmp_path, variables)
+    assert (done.stdout, done.stderr) == ("", "")
+    with Store(path, create=False) as store:
+        traces = [store.get(it.trace_id) for it in reversed(store.traces())]
+    drawn = [render(list(map(to_readable, it.spans)), times=False) for it in traces if it]
+    assert drawn == [ZERO_CODE_TREE.format(number) for number in range(2)]
+
+
+def _instrumented(
+    text: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     command = Path(sys.executable).with_name("opentelemetry-instrument")
     if not command.exists():
         pytest.fail("opentelemetry-instrumentation is a test dependency and is not installed")
-    app = tmp_path / "app.py"
-    app.write_text(ZERO_CODE)
-    _describe_distribution(tmp_path)
+    app = folder / "app.py"
+    app.write_text(text)
+    _describe_distribution(folder)
     done = subprocess.run(
         [str(command), sys.executable, str(app)],
-        cwd=tmp_path,
+        cwd=folder,
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
             "OTEL_TRACES_EXPORTER": "none",
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
@@ -155,20 +197,25 @@ def test_zero_code(environment: dict[str, str], names: list[str], tmp_path: Path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1:] == [str(names).replace("'", '"')], done.stderr
+    return done
 
 
 def _describe_distribution(folder: Path) -> None:
     """Say what an installation of this working copy would: its entry points, from pyproject."""
-    section = "[project.entry-points.opentelemetry_instrumentor]"
-    lines = (ROOT / "pyproject.toml").read_text().split(section)[1].split("[", 1)[0]
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    points, wanted = [], False
+    for line in lines:
+        if line.startswith("["):
+            wanted = line.startswith("[project.entry-points.")
+            line = line.replace("project.entry-points.", "")
+        if wanted:
+            points.append(line.replace('"', ""))
     described = folder / "otelbridge-0.dist-info"
     described.mkdir()
     said = {"Metadata-Version": "2.1", "Name": "otelbridge", "Version": "0"}
     said["Requires-Dist"] = "opentelemetry-api"  # the loader looks at what is required
     (described / "METADATA").write_text("".join(f"{key}: {it}\n" for key, it in said.items()))
-    points = lines.strip().replace('"', "")
-    (described / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{points}\n")
+    (described / "entry_points.txt").write_text("\n".join(points))
 
 
 MEMORY = """
@@ -187,6 +234,7 @@ if way == "instrument":
 else:
     config = {"callbacks": [langchain.OtelCallbackHandler(tracer_provider=provider)]}
 lambdas, tool, retriever, chat = chain(), Tool(), Retriever(), Chat()
+graphs = graph(node("a"), node("b"))
 
 
 async def cancelled(call):
@@ -200,7 +248,19 @@ async def cancelled(call):
         pass
 
 
-async def some(many):
+async def some_graphs(many):
+    for number in range(many // 15):  # each gives three runs
+        graphs.invoke({"x": 1}, config)
+        await graphs.ainvoke({"x": 1}, config)
+        await cancelled(graphs.ainvoke({"x": 1}, config))
+        next(graphs.stream({"x": 1}, config))
+        await graphs.astream({"x": 1}, config).__anext__()
+        await asyncio.sleep(0)  # the loop closes what nobody reads any more
+        if number % 100 == 0:
+            gc.collect()
+
+
+async def some_calls(many):
     for number in range(many // 10):
         for _ in range(5):
             lambdas.invoke(1, config)
@@ -229,6 +289,7 @@ async def main():
     return blocks() - before
 
 
+some = {"calls": some_calls, "graphs": some_graphs}[sys.argv[3]]
 more = asyncio.run(main())
 print(json.dumps([more, len(_run_ids.live), len(_run_ids._ended)]))
 """
@@ -238,10 +299,19 @@ BLOCKS = 500  # of caches that fill as they may
 
 
 @pytest.mark.parametrize(
-    ("way", "runs"), [("instrument", 20_000 if IS_LONG else 1_000), ("handler", 1_000)]
+    ("way", "what", "runs"),
+    [
+        ("instrument", "calls", 20_000 if IS_LONG else 1_000),
+        ("instrument", "graphs", 10_000 if IS_LONG else 1_000),
+        ("handler", "calls", 1_000),
+        ("handler", "graphs", 1_000),
+    ],
 )
-def test_memory_is_flat_over_many_runs_with_cancels(way: str, runs: int) -> None:
-    """Past what is remembered of ended runs, nothing is kept of those that follow."""
-    more, live, ended = run_apart(MEMORY, way, str(runs))
+def test_memory_is_flat_over_many_runs_with_cancels(way: str, what: str, runs: int) -> None:
+    """Past what is remembered of ended runs, nothing is kept of those that follow.
+
+    Cancelled ones, and streams that are left or dropped, are among them.
+    """
+    more, live, ended = run_apart(MEMORY, way, str(runs), what)
     assert more <= BLOCKS + runs * BLOCKS_A_RUN
     assert (live, ended) == (0, 100)

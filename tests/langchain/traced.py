@@ -43,3 +43,17 @@ class Traced:
         assert [f"live: {run!r}" for run in _run_ids.live.values()] == []
         self.captured.assert_clean()
         assert self.said == []
+
+
+class Captured:
+    """A runnable whose root run is captured, also where no context says so: in a new thread."""
+
+    def __init__(self, traced: Traced, runnable: Any) -> None:
+        self._traced, self._runnable = traced, runnable
+
+    def invoke(self, *args: Any) -> Any:
+        with self._traced.captured.active():
+            return self._runnable.invoke(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runnable, name)

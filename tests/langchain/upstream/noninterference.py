@@ -6,8 +6,9 @@
 distributions of the versions that are installed; only ``tests/`` and ``pyproject.toml`` are taken
 out, into ``$XDG_CACHE_HOME/otelbridge-upstream`` (default ``~/.cache``).
 
-Each suite runs three times: alone, instrumented, and with content captured too. Each time is one
-process, so that tests meet the same order and the same neighbours. What fails every time is equal.
+Each suite runs alone, and instrumented with content captured, which does all that is done without
+and more; that of langchain-core, which is quick, without content too. Each time is one process, so
+that tests meet the same order and the same neighbours. What fails every time is equal.
 Some of these tests measure time: files with a difference run once more, one process at a time, and
 the difference counts if it is there again. ``allowed_differences.toml`` names those that may be.
 """
@@ -25,7 +26,7 @@ import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,13 @@ class Suite:
         name: of the distribution.
         tests: where they are in it.
         settings: what their environment needs.
+        ways: how they are run; the first is alone.
     """
 
     name: str
     tests: str
     settings: Mapping[str, str]
+    ways: tuple[str, ...] = WAYS
 
     @property
     def version(self) -> str:
@@ -89,7 +92,7 @@ class Suite:
 
 
 SUITES = (
-    Suite("langgraph", "tests", {"NO_DOCKER": "true"}),
+    Suite("langgraph", "tests", {"NO_DOCKER": "true"}, ("alone", "content")),
     Suite("langchain-core", "tests/unit_tests", {}),
 )
 
@@ -101,11 +104,13 @@ class Ran:
     Attributes:
         outcomes: of each test, by its id.
         spans: how many were started, ended, and ended with content.
+        still_open: those that had not ended when the process did, each with the test that began it.
         seconds: how long it took.
     """
 
     outcomes: Mapping[str, str]
     spans: Mapping[str, int]
+    still_open: Sequence[str]
     seconds: float
 
 
@@ -119,11 +124,11 @@ class Difference:
 
     suite: str
     test: str
-    outcomes: tuple[str, ...]
-    """In the order of ``WAYS``."""
+    outcomes: Mapping[str, str]
+    """By the way it was run."""
 
     def __str__(self) -> str:
-        told = "; ".join(f"{way}: {what}" for way, what in zip(WAYS, self.outcomes, strict=True))
+        told = "; ".join(f"{way}: {what}" for way, what in self.outcomes.items())
         return f"{self.suite}: {self.test}\n    {told}"
 
     @property
@@ -134,12 +139,14 @@ class Difference:
 
 def differences(suite: str, rounds: Rounds) -> list[Difference]:
     """Return the tests whose outcomes are not all equal; one that was not run has none."""
-    everything = dict.fromkeys(test for way in WAYS for test in rounds[way].outcomes)
+    everything = dict.fromkeys(test for ran in rounds.values() for test in ran.outcomes)
     told = (
-        Difference(suite, test, tuple(rounds[way].outcomes.get(test, "not run") for way in WAYS))
+        Difference(
+            suite, test, {way: ran.outcomes.get(test, "not run") for way, ran in rounds.items()}
+        )
         for test in everything
     )
-    return [difference for difference in told if len(set(difference.outcomes)) > 1]
+    return [difference for difference in told if len(set(difference.outcomes.values())) > 1]
 
 
 def complaints(
@@ -169,15 +176,25 @@ def complaints(
 
 
 def not_instrumented(rounds: Rounds) -> list[str]:
-    """Return what shows that a way was not what its name says."""
-    spans = {way: rounds[way].spans for way in WAYS}
-    claims = {
-        "alone, and spans were made": spans["alone"]["started"] == 0,
-        "instrumented, and no spans were made": spans["instrumented"]["ended"] > 0,
-        "instrumented, and content was captured": spans["instrumented"]["with content"] == 0,
-        "with content, and none was captured": spans["content"]["with content"] > 0,
+    """Return what shows that a way was not what its name says, and the spans that never ended."""
+    claims: dict[str, dict[str, Callable[[Mapping[str, int]], bool]]] = {
+        "alone": {"alone, and spans were made": lambda spans: spans["started"] == 0},
+        "instrumented": {
+            "instrumented, and no spans were made": lambda spans: spans["ended"] > 0,
+            "instrumented, and content was captured": lambda spans: spans["with content"] == 0,
+        },
+        "content": {"with content, and none was captured": lambda spans: spans["with content"] > 0},
     }
-    return [claim for claim, holds in claims.items() if not holds]
+    wrong = [
+        claim
+        for way, ran in rounds.items()
+        for claim, holds in claims[way].items()
+        if not holds(ran.spans)
+    ]
+    left = [
+        f"{way}, and never ended: {span}" for way, ran in rounds.items() for span in ran.still_open
+    ]
+    return [*wrong, *left]
 
 
 def fetch(suite: Suite) -> None:
@@ -236,7 +253,7 @@ def run(suite: Suite, way: str, chosen: Iterable[str]) -> Ran:
                 f"{done.stdout[-8000:]}\n{suite.name}, {way}: left with status {done.returncode}"
             )
         told = json.loads(results.read_text())
-    return Ran(told["tests"], told["spans"], time.monotonic() - started)
+    return Ran(told["tests"], told["spans"], told["open"], time.monotonic() - started)
 
 
 def _surroundings() -> dict[str, str]:
@@ -249,7 +266,9 @@ def run_all(suites: Iterable[Suite], chosen: list[str]) -> dict[str, Rounds]:
     """Run every suite every way: as many at a time as there are processors, and one that waits."""
     with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         running: dict[str, dict[str, Future[Ran]]] = {
-            suite.name: {way: pool.submit(run, suite, way, chosen or [suite.tests]) for way in WAYS}
+            suite.name: {
+                way: pool.submit(run, suite, way, chosen or [suite.tests]) for way in suite.ways
+            }
             for suite in suites
         }
         return {
@@ -268,9 +287,8 @@ def confirmed(
         return expected
     files = sorted({difference.file for difference in doubted})
     print(f"{suite.name}: once more, one process at a time: {', '.join(files)}", flush=True)
-    again = {
-        one.test for one in differences(suite.name, {way: run(suite, way, files) for way in WAYS})
-    }
+    rounds = {way: run(suite, way, files) for way in suite.ways}
+    again = {one.test for one in differences(suite.name, rounds)}
     for difference in doubted:
         if difference.test not in again:
             print(f"differed once, and not again: {difference}", flush=True)

@@ -6,6 +6,7 @@ Loaded by ``-p``, before anything of LangChain is. ``UPSTREAM_WAY`` says how to 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ CONTENT = {"otelbridge.run.input", "gen_ai.input.messages"}
 tests: dict[str, str] = {}
 """The outcome of each test, by its id: ``passed``, ``failed in call: ValueError``, ..."""
 spans = {"started": 0, "ended": 0, "with content": 0}
+still_open: dict[int, str] = {}
+"""Of each span that has not ended, its name and the test in which it began."""
 
 
 def _instrument(*, content: bool) -> None:
@@ -33,9 +36,12 @@ def _instrument(*, content: bool) -> None:
     class Counter(SpanProcessor):
         def on_start(self, span: Any, parent_context: Any = None) -> None:
             spans["started"] += 1
+            where = os.environ.get("PYTEST_CURRENT_TEST", "no test")
+            still_open[span.context.span_id] = f"{span.name}, begun in {where}"
 
         def on_end(self, span: Any) -> None:
             spans["ended"] += 1
+            still_open.pop(span.context.span_id, None)
             spans["with content"] += not CONTENT.isdisjoint(span.attributes)
 
     provider = TracerProvider()
@@ -79,5 +85,7 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Write everything."""
-    Path(os.environ["UPSTREAM_RESULTS"]).write_text(json.dumps({"tests": tests, "spans": spans}))
+    """Write everything; what nobody holds any more has ended by then."""
+    gc.collect()
+    told = {"tests": tests, "spans": spans, "open": list(still_open.values())}
+    Path(os.environ["UPSTREAM_RESULTS"]).write_text(json.dumps(told))
