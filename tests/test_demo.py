@@ -19,6 +19,7 @@ from otelbridge.demo import corpus, pipeline, search
 from otelbridge.demo.corpus import Document, Files
 from otelbridge.demo.progress import ProgressBar
 from otelbridge.demo.screen import Screen
+from otelbridge.store import Store
 from otelbridge.testing import capture_runs
 
 TIDES = """\
@@ -106,6 +107,44 @@ def test_demo_says_where_the_trace_was_sent(
     assert "demo" in received.names
     attributes = received.requests[-1].resource_spans[0].resource.attributes
     assert {it.key: it.value.string_value for it in attributes}["team"] == "blue"
+
+
+@pytest.mark.parametrize("endpoint", [False, True], ids=["alone", "with an endpoint"])
+def test_demo_keeps_its_trace_and_says_the_address(
+    endpoint: bool,
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The trace is in the store, sent or not; its page and the command that shows it are named."""
+    home = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    with http_receiver() as received:
+        if endpoint:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        assert demo.run(str(folder)) == 0
+    printed = capsys.readouterr().out
+    with Store(home / "otelbridge" / "traces.db", create=False) as store:
+        (trace,) = store.traces()
+    assert (trace.name, trace.state) == ("demo", "ended")
+    assert f"It is kept in {home}/otelbridge/traces.db." in printed
+    assert f"  http://127.0.0.1:4321/trace/{trace.trace_id}\n" in printed
+    assert re.search(rf"otelbridge show {trace.trace_id[:8]} ", printed)
+    assert bool(received.names) is endpoint
+
+
+def test_demo_keeps_nothing_where_the_store_is_off(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OTELBRIDGE_STORE=off is heeded."""
+    monkeypatch.setenv("OTELBRIDGE_STORE", "off")
+    assert demo.run(str(folder)) == 0
+    printed = capsys.readouterr().out
+    assert "decode [chain]" in printed
+    assert "kept in" not in printed
+    assert "otelbridge show" not in printed
 
 
 def test_demo_says_when_the_trace_could_not_be_sent(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +28,8 @@ __all__ = ["run"]
 QUESTION = "What happens when a future is cancelled?"
 _NOT_UTF8 = b"The demo makes this file. Its last word is not UTF-8: caf\xe9\n"
 _CHECKOUT = Path(__file__).parents[2]
+_STORE = "store "  # how an output that is a store begins
+_IN_MEMORY = "store in memory"
 
 
 def run(folder: str | None = None, question: str | None = None) -> int:
@@ -60,7 +61,7 @@ def _watch(files: Files, question: str | None, screen: Screen) -> None:
     with (
         tempfile.TemporaryDirectory() as made,
         capture_runs(service_name=service, resource_attributes=about) as runs,
-        _sent_too(runs) as handle,
+        _kept_and_sent(runs) as handle,
     ):
         broken = Path(made, "not-utf8-on-purpose.txt")
         broken.write_bytes(_NOT_UTF8)
@@ -71,14 +72,18 @@ def _watch(files: Files, question: str | None, screen: Screen) -> None:
             screen.say(f"\nQuestion: {asked}\nAnswer:")
             for piece in answer().stream(found):
                 screen.say(piece, end="")
-        sent = _sent(handle, service)
+        sent, kept = _sent(handle, service), _kept(handle)
+    trace_id = _trace_id(runs)
     screen.say("\nThe trace, with each custom event on the run that dispatched it:\n")
     out = screen.out
     screen.show(render(runs.spans, colour=wants_colour(out), width=width_of(out)))
     if sent:
         screen.say(f"\n{sent}")
+    if kept:
+        screen.say(f"\nIt is kept in {kept}. With `otelbridge view` running, its page is")
+        screen.say(f"  http://127.0.0.1:4321/trace/{trace_id}")
     screen.say("\nNext:")
-    for command, what in _next_steps():
+    for command, what in _next_steps(trace_id if kept else None):
         screen.say(f"  {command:<60}  {what}")
 
 
@@ -89,21 +94,32 @@ def _service() -> tuple[str, dict[str, str]]:
     return environment.text(os.environ, "OTEL_SERVICE_NAME") or named, about
 
 
-def _sent_too(runs: CapturedRuns) -> AbstractContextManager[Handle | None]:
-    """Send the trace as well, where the environment names an OTLP endpoint."""
-    if endpoint_is_set(os.environ):
-        return configure(tracer_provider=runs.provider)
-    return nullcontext()
+def _kept_and_sent(runs: CapturedRuns) -> Handle:
+    """Put the trace into the store, and where the environment says besides."""
+    says = environment.text(os.environ, "OTELBRIDGE_STORE") or not endpoint_is_set(os.environ)
+    return configure(tracer_provider=runs.provider, store=None if says else True)
 
 
-def _sent(handle: Handle | None, service: str) -> str:
+def _kept(handle: Handle) -> str:
+    """Return the store's file; nothing where the trace is not in one."""
+    stores = [it for it in handle.outputs if it.startswith(_STORE) and it != _IN_MEMORY]
+    return stores[0].removeprefix(_STORE) if stores else ""
+
+
+def _sent(handle: Handle, service: str) -> str:
     """Send what is waiting, and say where it went; nothing where it goes nowhere."""
-    if handle is None or not handle.outputs:
+    where = ", ".join(it for it in handle.outputs if not it.startswith(_STORE))
+    if not where:
+        handle.flush(timeout_s=5)
         return ""
-    where = ", ".join(handle.outputs)
     if handle.flush(timeout_s=5):
         return f"The trace was sent to {where}. Look there for the service {service}."
     return f"The trace could not be sent to {where}. Is something listening there?"
+
+
+def _trace_id(runs: CapturedRuns) -> str:
+    context = runs.find("demo").context
+    return f"{context.trace_id:032x}" if context is not None else ""
 
 
 def _left_out(files: Files) -> str:
@@ -118,16 +134,29 @@ def _question(files: Files, index: Index) -> str:
     return f"What is said about {telling_word(index)}?"
 
 
-def _next_steps() -> list[tuple[str, str]]:
-    """What to try, as commands that work from where the demo was started."""
-    if not (_CHECKOUT / "examples" / "guide_handler.py").exists():
-        return [("otelbridge demo FOLDER", "the same over text of your own")]
+def _next_steps(trace_id: str | None) -> list[tuple[str, str]]:
+    """What to try, as commands that work from where the demo was started.
+
+    Args:
+        trace_id: of the trace; None where it is in no store.
+    """
     here = Path.cwd() == _CHECKOUT
     python = Path(sys.executable)
     # The interpreter of `make demo` lies in the checkout: a path from there is short.
     shown = python.relative_to(_CHECKOUT) if here and _CHECKOUT in python.parents else python
+    beside = python.with_name("otelbridge").exists()
+    command = shown.with_name("otelbridge") if here and beside else Path("otelbridge")
+    steps = []
+    if trace_id is not None:
+        steps = [
+            (f"{command} show {trace_id[:8]}", "this trace again"),
+            (f"{command} view --open", "all traces in the browser, live"),
+        ]
+    if not (_CHECKOUT / "examples" / "guide_handler.py").exists():
+        return [*steps, ("otelbridge demo FOLDER", "the same over text of your own")]
     example = Path("examples", "guide_handler.py")
     return [
+        *steps,
         ("make demo FOLDER=...", "the same over text of your own"),
         (f"{shown} {example if here else _CHECKOUT / example}", "a program of 20 lines"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 make demo", "... and sent to Jaeger"),

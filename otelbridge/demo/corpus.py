@@ -80,8 +80,8 @@ def find_files(folder: Path | None) -> Files:
     texts = [(path, size) for path in paths if (size := _text_size(path))]
     if not texts:
         raise CorpusError(
-            f"{root} holds {counted(len(paths), 'file')}, but no text: they are empty or binary. "
-            "Give a folder that holds text files."
+            f"{root} holds {counted(len(paths), 'file')}, but no text: what is there is empty or "
+            "binary. Give a folder that holds text files."
         )
     kept = tuple(_within_bounds(texts))
     if not kept:
