@@ -15,7 +15,7 @@ from benchmarks import imports, langchain, memory, timing
 from benchmarks.environment import PROTOCOLS, SDKS, in_child, machine, versions
 from benchmarks.report import lines, table
 
-PARTS: Final = (*SDKS, "export", "encode", "imports", "memory", "langchain")
+PARTS: Final = (*SDKS, "export", "encode", "imports", "memory", "store", "langchain")
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,21 @@ class Effort:
     runs: int
     side_runs: int
     """Of the memory cases other than plain runs."""
+    spans: int
+    """In the store that is asked."""
 
 
 SHORT: Final = Effort(
-    rounds=25, contest_s=0.5, export_s=0.5, imports=5, runs=6_000, side_runs=3_000
+    rounds=25, contest_s=0.5, export_s=0.5, imports=5, runs=6_000, side_runs=3_000, spans=50_000
 )
 FULL: Final = Effort(
-    rounds=250, contest_s=4.0, export_s=8.0, imports=21, runs=200_000, side_runs=50_000
+    rounds=250,
+    contest_s=4.0,
+    export_s=8.0,
+    imports=21,
+    runs=200_000,
+    side_runs=50_000,
+    spans=1_000_000,
 )
 
 
@@ -59,6 +67,14 @@ def measure(effort: Effort, parts: tuple[str, ...], *, peers: bool = False) -> d
             in_child("benchmarks.memory", [case, str(_runs(effort, case))])
             for case in (memory.CASES if "memory" in parts else ())
         ],
+        "store": (
+            in_child(
+                "benchmarks.store",
+                [str(effort.rounds), str(effort.export_s), str(effort.spans)],
+            )
+            if "store" in parts
+            else None
+        ),
         "langchain": (
             langchain.measure(timing.Effort(effort.rounds, effort.contest_s), peers=peers)
             if "langchain" in parts

@@ -29,6 +29,7 @@ from benchmarks.workloads import (
     Programs,
     step,
 )
+from otelbridge.context import Pump
 
 RUN_ID = "otelbridge.run.id"
 RUN_TYPE = "otelbridge.run.type"
@@ -239,3 +240,20 @@ async def generator_itself(value: str = TEXT) -> AsyncIterator[str]:
     """The chunks of W5 with no run, no span and no event."""
     for _ in range(CHUNKS):
         yield value
+
+
+async def least_stream() -> AsyncIterator[str]:
+    """The same with each step inside a Context of its own, by the least that was found to do it.
+
+    Nothing here looks for waiting or for handlers, or tells a run its end.
+    """
+    chunks = generator_itself()
+    enter = copy_context().run
+    pump = Pump(chunks.__anext__(), chunks.__anext__, enter)
+    send, box = pump.send, pump.box
+    while True:
+        try:
+            enter(send, None)
+        except StopAsyncIteration:
+            return
+        yield box[0]

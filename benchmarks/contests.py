@@ -27,6 +27,7 @@ HAND: Final = "by hand"
 BARE: Final = "by hand, no attributes"
 UPSTREAM: Final = "langchain-core"
 GENERATOR: Final = "the generator itself"
+LEAST: Final = "the least in a Context"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Contests:
             programs[BARE] = getattr(self._bare, workload.program)
         if workload.program == "astream":
             programs[GENERATOR] = by_hand.generator_itself
+            programs[LEAST] = by_hand.least_stream
         return programs
 
     def _hand(self, labels: Labels) -> Programs:

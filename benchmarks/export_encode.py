@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from benchmarks.comparison import comparison
 from benchmarks.timing import Effort, Lap, race
-from otelbridge.export.encode import Encoder
-from otelbridge.export.units import request
+from otelbridge.encoding.encode import Encoder
+from otelbridge.encoding.units import request
 
 OURS: Final = "otelbridge"
 OFFICIAL: Final = "the official encoder"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.contests import HAND, OURS, UPSTREAM
+from benchmarks.contests import HAND, LEAST, OURS, UPSTREAM
 
 TOLERANCE = 1.25
 """How far over its budget a ratio may be before ``--check`` fails: noise is not a failure."""
@@ -48,6 +48,7 @@ def lines(results: Mapping[str, Any]) -> list[Line]:
         *(line for compared in results["export"] for line in _export(compared)),
         *(_imports(results["imports"]) if results["imports"] else ()),
         *(_memory(case) for case in results["memory"]),
+        *(_store(results["store"]) if results["store"] else ()),
         *(line for contest in results["langchain"] for line in _langchain(contest)),
     ]
 
@@ -100,6 +101,7 @@ def _contest(contest: Mapping[str, Any]) -> Iterator[Line]:
         )
     if contest["chunk"]:
         yield _chunk(title, contest["chunk"])
+        yield _least_chunk(title, contest["chunk"]["added"][LEAST])
 
 
 def _chunk(title: str, chunk: Mapping[str, Any]) -> Line:
@@ -117,6 +119,20 @@ def _chunk(title: str, chunk: Mapping[str, Any]) -> Line:
     )
 
 
+def _least_chunk(title: str, least: Mapping[str, float]) -> Line:
+    """What a chunk costs at the least, to be seen beside what ours costs."""
+    return Line(
+        what=f"{title}: the least that a Context takes",
+        ours="",
+        against=_us(least["median"]),
+        upstream="",
+        measured=_us(least["median"]),
+        spread=f"{least['low']:.2f}-{least['high']:.2f}",
+        value=least["median"],
+        budget=None,
+    )
+
+
 def _export(compared: Mapping[str, Any]) -> Iterator[Line]:
     times = compared["microseconds"]
     for side, ratio in compared["ratios"].items():
@@ -129,6 +145,22 @@ def _export(compared: Mapping[str, Any]) -> Iterator[Line]:
             spread=f"{ratio['low']:.2f}-{ratio['high']:.2f}",
             value=ratio["median"],
             budget=ratio["budget"],
+        )
+
+
+def _store(found: Mapping[str, Any]) -> Iterator[Line]:
+    for contest in found["contests"]:
+        yield from _export(contest)
+    for claim in found["claims"]:
+        yield Line(
+            what=claim["name"],
+            ours="",
+            against="",
+            upstream="",
+            measured=f"{claim['median']:.2f} {claim['unit']}",
+            spread=f"{claim['low']:.2f}-{claim['high']:.2f}",
+            value=claim["median"],
+            budget=claim["budget"],
         )
 
 

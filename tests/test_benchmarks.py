@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
+from benchmarks import many_spans, store
 from benchmarks.by_hand import RUN_ID
 from benchmarks.contests import RECORDING
 from benchmarks.environment import PROTOCOLS, Sdk, in_child
@@ -19,6 +21,8 @@ from benchmarks.langchain import CONTESTS, LANGCHAIN, Contest, beside_cheapest, 
 from benchmarks.langchain_contestant import ALONE
 from benchmarks.sink import sink
 from benchmarks.timing import Times
+from otelbridge.store import Store
+from otelbridge.store.sink import StoreSink
 from tests.receivers import grpc_receiver, http_receiver
 
 NAMES = [workload.name + labels for workload in RECORDING for labels in ("", ", tags and metadata")]
@@ -159,3 +163,29 @@ def test_added_time_of_a_span_is_compared_with_the_cheapest_other_that_has_all_n
     assert compared["cheapest"] == "cheap"
     assert compared["ratio"]["median"] == pytest.approx(0.4)
     assert compared["microseconds"][OURS]["median"] == pytest.approx(200)
+
+
+def test_large_store_answers_every_question(tmp_path: Path) -> None:
+    """Each claim has its bound, and the questions find what they ask for."""
+    claims = store.answers(tmp_path, 600)
+    assert len(claims) == 13
+    assert {claim["budget"] for claim in claims} == {100, 300, 500}
+    with Store(tmp_path / "many.db") as large:
+        assert large.stats().spans == 600
+        assert len(large.search(many_spans.COMMON, limit=1_000)) == 600
+        assert len(large.search(many_spans.RARE)) == 1
+
+
+def test_stored_runs_are_all_there_at_the_end_of_a_lap(tmp_path: Path) -> None:
+    """Else the time of a lap would mean nothing."""
+    switch, sink = store.Switch(), StoreSink(tmp_path / "t.db")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(switch)
+    tracer = provider.get_tracer("t")
+    for target, expected in ((sink, 5), (None, 5), (sink, 10)):
+        lap = store.Working(lambda: tracer.start_span("s").end(), switch, target, to_the_end=True)
+        lap.set_stage(5)
+        lap.lap(5)
+        assert sink.stats().written == expected
+        lap.clear_stage(5)
+    sink.shutdown()
