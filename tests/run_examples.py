@@ -59,6 +59,7 @@ def check(example: Path, python: str, write: bool) -> str:
     """Run one example; what is wrong with it, or an empty text."""
     environment = {name: it for name, it in os.environ.items() if not name.startswith("OTEL")}
     with tempfile.TemporaryDirectory() as elsewhere:
+        environment |= {"XDG_DATA_HOME": elsewhere, "XDG_STATE_HOME": elsewhere}
         try:
             ran = subprocess.run(
                 [python, "-W", "error", str(example)],

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,17 +56,33 @@ def main() -> int:
     if alone:
         arguments.remove("--alone")
     path = Path(*arguments) if arguments else Path(__file__).parent.parent / "README.md"
+    path = path.absolute()
     found = [it for it in snippets(path.read_text("utf-8")) if not (alone and it.needs)]
     program = sys.modules["__main__"] = ModuleType("__main__")
     failed = 0
-    for snippet in found:
-        fault = run(snippet, path, program)
-        failed += bool(fault)
-        print(f"{'FAILED' if fault else 'ok':<6} {path.name}:{snippet.line}")
-        if fault:
-            print(fault)
+    with away_from_home():
+        for snippet in found:
+            fault = run(snippet, path, program)
+            failed += bool(fault)
+            print(f"{'FAILED' if fault else 'ok':<6} {path.name}:{snippet.line}")
+            if fault:
+                print(fault)
     print(f"{len(found) - failed} snippets as written, {failed} failed")
     return 1 if failed or not found else 0
+
+
+@contextlib.contextmanager
+def away_from_home() -> Iterator[None]:
+    """Within, a folder that is deleted afterwards is the working folder, and the user's own."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("XDG_DATA_HOME", "XDG_STATE_HOME"):
+            os.environ[name] = folder
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def run(snippet: Snippet, path: Path, program: ModuleType) -> str:
