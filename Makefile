@@ -3,12 +3,15 @@
 
 PYTHON ?=
 FOLDER ?=
+VIEW ?=
 ARGS ?=
 
 FOUND := $(shell .ci/find-python $(PYTHON))
 VENV := .venv-$(firstword $(FOUND))
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
+# Tests share the processors; ARGS=-n0 lets one process run them, as a debugger needs.
+PYTEST := pytest -n auto --dist worksteal
 
 # Compiled files are worth having where tests and benchmarks start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,11 +22,12 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
-demo: $(VENV)/.runtime ## Watch a pipeline work and see its trace (FOLDER=... to search your own text)
+demo: $(VENV)/.runtime ## Watch a pipeline work and see its trace (FOLDER=... for your text, VIEW=1 to open it)
 	@$(BIN)/otelbridge demo $(if $(FOLDER),"$(FOLDER)")
+	@$(if $(VIEW),$(BIN)/otelbridge view last --open --choose-ports)
 
 test: $(VENV)/.test ## The tests (ARGS="-k name -x" to choose)
-	$(RUN) pytest $(ARGS)
+	$(RUN) $(PYTEST) $(ARGS)
 
 lint: $(VENV)/.dev ## Style, formatting and import rules
 	$(RUN) ruff check .
@@ -47,7 +51,7 @@ examples: $(VENV)/.examples ## Every program in examples/ prints what it should
 
 coverage: $(VENV)/.test ## The tests with branch coverage, at least 95 %
 	$(RUN) coverage erase
-	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage run -m $(PYTEST) $(ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
@@ -61,11 +65,13 @@ backends: ## Build the real Jaeger, Collector and Kafka, once (needs Go, Maven a
 test-backends: $(VENV)/.test ## The tests that run what `make backends` has built
 	$(RUN) pytest tests/backends $(ARGS)
 
-test-lowest: $(VENV)-lowest/.test ## The tests with the oldest dependencies that pyproject.toml allows
-	$(VENV)-lowest/bin/python -m pytest --ignore=tests/langchain $(ARGS)
+test-browser: $(VENV)/.browser ## The viewer's page in a real Chromium; screenshots go to artefacts/
+	@tests/browser/prepare
+	$(RUN) pytest tests/browser $(ARGS)
 
-test-oldest-langchain: $(VENV)-oldest-langchain/.test ## Those of LangChain, with the oldest of all
-	$(VENV)-oldest-langchain/bin/python -m pytest tests/langchain $(ARGS)
+# Without the oracle's: what it compares with is one version of langchain-core.
+test-oldest: $(VENV)-oldest/.test ## The tests with the oldest of all that pyproject.toml allows
+	$(VENV)-oldest/bin/python -m $(PYTEST) --ignore=tests/oracle $(ARGS)
 
 noninterference: $(VENV)-upstream/.test ## LangChain's and LangGraph's own tests, traced and not
 	$(VENV)-upstream/bin/python tests/langchain/upstream/noninterference.py $(ARGS)
@@ -82,29 +88,33 @@ clean: ## Delete the environments and everything that was built
 
 # An environment has levels, so that a first `make demo` waits for nothing that only tests need.
 # A stamp holds until pyproject.toml changes; a higher level's stamp vouches for those below it.
-LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples $(VENV)/.dev
-LOWEST := $(VENV)-lowest
+LEVELS := $(VENV)/.runtime $(VENV)/.test $(VENV)/.browser $(VENV)/.examples $(VENV)/.dev
 UPSTREAM := $(VENV)-upstream
-OLDEST := $(VENV)-oldest-langchain
+OLDEST := $(VENV)-oldest
 
-$(VENV)/.test $(LOWEST)/.test: EXTRA := [test]
+$(VENV)/.runtime: EXTRA := [view]
+$(VENV)/.test: EXTRA := [test]
+$(VENV)/.browser: EXTRA := [browser]
 $(VENV)/.examples: EXTRA := [examples]
 $(UPSTREAM)/.test: EXTRA := [upstream]
-$(OLDEST)/.test: EXTRA := [oldest-langchain]
+$(OLDEST)/.test: EXTRA := [oldest]
 $(VENV)/.dev: EXTRA := [dev]
 $(VENV)/.test: BELOW := $(VENV)/.runtime
-$(VENV)/.examples: BELOW := $(VENV)/.runtime $(VENV)/.test
-$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test $(VENV)/.examples
-$(LOWEST)/.test $(OLDEST)/.test: PINS = $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
+$(VENV)/.browser $(VENV)/.examples: BELOW := $(VENV)/.runtime $(VENV)/.test
+$(VENV)/.dev: BELOW := $(VENV)/.runtime $(VENV)/.test $(VENV)/.browser $(VENV)/.examples
+# The lower bounds of what the package itself needs, and of what its extras for users do; but for gRPC,
+# whose words for a failure and whose state after a fork are those of each version.
+$(OLDEST)/.test: PINS = $$(sed -n '/^dependencies =/,/^]/p; /^langchain =/p; /^view =/,/^]/p' pyproject.toml \
+	| grep -o '"[^"]*>=[^"]*"' | grep -v grpcio | tr -d '"' | sed 's/>=/==/')
 
-$(LEVELS) $(LOWEST)/.test $(UPSTREAM)/.test $(OLDEST)/.test: pyproject.toml
+$(LEVELS) $(UPSTREAM)/.test $(OLDEST)/.test: pyproject.toml
 	@test -n "$(FOUND)"
 	@echo "Setting up $(@D)$(if $(EXTRA), with what $(EXTRA) adds) ..."
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || \
 		"$(wordlist 2,99,$(FOUND))" -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary \
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary --no-compile \
 		-e '.$(EXTRA)' $(PINS)
 	@touch $(BELOW) $@
 
 .PHONY: help demo test lint format types doctest examples coverage bench backends test-backends \
-	test-lowest test-oldest-langchain noninterference seam-ablation ci clean
+	test-browser test-oldest noninterference seam-ablation ci clean

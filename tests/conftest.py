@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import shutil
-import sys
-import tempfile
-import threading
+import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,9 +22,12 @@ for name in list(os.environ):
     if name.startswith(("OTEL_", "OTELBRIDGE_", "LANGCHAIN_", "LANGSMITH_")) and name not in KEPT:
         del os.environ[name]
 
-# What tests cannot send waits on disk, but not where the person who runs them keeps theirs.
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="otelbridge-tests-")
-atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
+# A shell ignores Ctrl-C for what it starts in the background, and programs inherit that; those that
+# the tests start are sent it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+BROWSER = Path(__file__).parent / "browser"
 
 # A slow machine is no defect of the code under test.
 settings.register_profile(
@@ -41,6 +42,44 @@ settings.load_profile(
 )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the browser's tests alone unless the command line names them: they need Playwright."""
+    if collection_path != BROWSER:
+        return None
+    named = (Path(arg.split("::")[0]).resolve() for arg in config.invocation_params.args)
+    return None if any(BROWSER in (path, *path.parents) for path in named) else True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: more workers than processors, for many tests wait for a process or a time."""
+    return min((os.cpu_count() or 1) + 2, 8)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print on how many schedules the laws were checked."""
+    schedules = sum(
+        figure
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+        for name, figure in report.user_properties
+        if name == "schedules"
+    )
+    if schedules:
+        terminalreporter.write_line(f"laws: {schedules:,} schedules")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests cannot send waits on disk, and what they send nowhere goes into a store.
+
+    Not where the person who runs them keeps theirs. Pytest deletes it.
+    """
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name))
+
+
 @pytest.fixture(autouse=True)
 def _log_levels_last_one_test() -> Iterator[None]:
     """A test that silences a logger silences it for itself alone."""
@@ -52,17 +91,6 @@ def _log_levels_last_one_test() -> Iterator[None]:
     for logger, level in before:
         if logger.level != level:
             logger.setLevel(level)
-
-
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """No coverage within: it keeps objects for each thread, and the test counts objects."""
-    here, threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
-    yield
-    sys.settrace(here)
-    threading.settrace(threads)  # type: ignore[arg-type]
 
 
 @pytest.fixture
