@@ -61,6 +61,16 @@ def test_page_is_accessible(look: Look, shown: Viewer, name: str) -> None:
     assert findings(page) == []
 
 
+def test_list_is_accessible_before_its_load_is_known(look: Look, shown: Viewer) -> None:
+    """A picture that is still empty has a name."""
+    context = look.context(reduced_motion="reduce")
+    context.route("**/api/load?*", lambda route: None)
+    page = look.at(shown.url, context)
+    expect(page.locator(".traces tbody tr").first).to_be_visible()
+    expect(page.locator(".spark-slot")).to_have_count(0)
+    assert findings(page) == []
+
+
 def test_narrow_page_is_accessible_and_fits(look: Look, shown: Viewer) -> None:
     """On a small screen nothing is wider than it."""
     narrow = {"width": 360, "height": 740}

@@ -169,6 +169,40 @@ def test_list_is_used_by_keys_alone(look: Look, shown: Viewer) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_focus_stays_when_the_list_is_asked_for_again(look: Look, viewer: Viewer) -> None:
+    """A row that comes into a filtered list leaves the one that is read alone."""
+    now = time.time_ns()
+    viewer.store.add(synthetic.pipeline(now, 1))
+    page = look.at(f"{viewer.url}/?service=pipeline")
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.keyboard.press("j")
+    link = page.locator(f"{ROWS}:last-child .trace-link")
+    expect(link).to_be_focused()
+    viewer.store.add(synthetic.pipeline(now + 10**9, 2))
+    expect(page.locator(ROWS)).to_have_count(2)
+    expect(link).to_be_focused()
+    page.keyboard.press("k")
+    expect(page.locator(f"{ROWS}:first-child .trace-link")).to_be_focused()
+
+
+def test_filters_that_are_cleared_stay_so(look: Look, viewer: Viewer) -> None:
+    """What was typed a moment before, and not yet asked for, does not come back."""
+    viewer.store.add(synthetic.failing(time.time_ns()))
+    page = look.at(f"{viewer.url}/?text=nowhere")
+    clear = page.get_by_role("button", name="Clear the filters")
+    expect(clear).to_be_visible()
+    page.evaluate("""() => {
+        const search = document.querySelector("input[type=search]");
+        search.value = "elsewhere";
+        search.dispatchEvent(new Event("input"));
+        document.querySelector(".notice button").click();
+    }""")
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.wait_for_timeout(400)
+    assert page.url == f"{viewer.url}/"
+    expect(page.locator(ROWS)).to_have_count(1)
+
+
 def test_list_that_is_empty_says_what_to_do(look: Look, viewer: Viewer) -> None:
     """Without traces it names commands; the first trace takes their place at once."""
     page = look.at(viewer.url)

@@ -41,7 +41,7 @@ export function filters(query, change) {
     let typing;
     input.addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(() => change({ [key]: input.value.trim() }), TYPING_MS);
+      typing = setTimeout(() => input.isConnected && change({ [key]: input.value.trim() }), TYPING_MS);
     });
     return input;
   }

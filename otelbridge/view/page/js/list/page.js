@@ -105,7 +105,9 @@ class ListPage {
   show() {
     const empty = this.table.shown.size === 0;
     const none = isFiltered(this.query) ? nothingMatches(() => this.clear()) : nothingYet();
-    this.result.replaceChildren(empty ? none : this.table.element);
+    // What is moved loses the focus, so a table that is there stays.
+    if (empty) this.result.replaceChildren(none);
+    else if (!this.table.element.isConnected) this.result.replaceChildren(this.table.element);
     this.load.element.hidden = empty && !isFiltered(this.query);
     this.end.textContent = empty || this.complete ? "" : "Loading older traces …";
     this.watchEnd.disconnect();

@@ -20,7 +20,7 @@ export class Sparkline {
     this.choose = choose;
     /** @type {Load | null} */
     this.load = null;
-    this.picture = svg("svg", { viewBox: `0 0 ${BUCKETS * 10} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", class: "spark" });
+    this.picture = svg("svg", { viewBox: `0 0 ${BUCKETS * 10} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "Load over time", class: "spark" });
     this.from = h("span", {});
     this.to = h("span", {});
     this.brush = h("div", { class: "spark-brush", hidden: true });
